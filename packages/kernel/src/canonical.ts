@@ -58,31 +58,36 @@ export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
 }
 
 function assertCanonical(value: unknown, path: string, depth: number): void {
-  const fail = (problem: string): never => {
-    throw new InvalidInputError(path || "value", problem);
-  };
-  if (depth < 0) fail("is nested too deeply");
+  if (depth < 0) refuse(path, "is nested too deeply");
   if (value === null || typeof value === "boolean" || value instanceof Uint8Array) return;
-  if (typeof value === "number") {
-    if (!Number.isSafeInteger(value) || Object.is(value, -0)) fail("is not a safe integer");
-    return;
-  }
-  if (typeof value === "string") {
-    if (!value.isWellFormed() || value.normalize("NFC") !== value) fail("is not well-formed NFC text");
-    return;
-  }
-  if (Array.isArray(value)) {
+  if (typeof value === "number") assertInteger(value, path);
+  else if (typeof value === "string") assertText(value, path);
+  else if (Array.isArray(value)) {
     for (const [i, item] of value.entries()) assertCanonical(item, `${path}/${i}`, depth - 1);
-    return;
-  }
-  if (typeof value !== "object" || !isPlain(value)) fail("has no canonical form");
-  for (const [key, item] of Object.entries(value as object)) {
-    assertCanonical(key, `${path}/${key}`, depth);
+  } else assertMap(value, path, depth);
+}
+
+function assertMap(value: unknown, path: string, depth: number): void {
+  if (typeof value !== "object" || value === null || !isPlain(value)) refuse(path, "has no canonical form");
+  for (const [key, item] of Object.entries(value)) {
+    assertText(key, `${path}/${key}`);
     assertCanonical(item, `${path}/${key}`, depth - 1);
   }
 }
 
-function isPlain(value: unknown): boolean {
+function assertInteger(value: number, path: string): void {
+  if (!Number.isSafeInteger(value) || Object.is(value, -0)) refuse(path, "is not a safe integer");
+}
+
+function assertText(value: string, path: string): void {
+  if (!value.isWellFormed() || value.normalize("NFC") !== value) refuse(path, "is not well-formed NFC text");
+}
+
+function refuse(path: string, problem: string): never {
+  throw new InvalidInputError(path || "value", problem);
+}
+
+function isPlain(value: object): boolean {
   const prototype: unknown = Object.getPrototypeOf(value);
   return prototype === Object.prototype || prototype === null;
 }
@@ -92,36 +97,46 @@ function assertDepth(bytes: Uint8Array, maxDepth: number): void {
   const open: number[] = [];
   let at = 0;
   while (at < bytes.length) {
-    const major = bytes[at]! >> 5;
-    const { value, next } = readLength(bytes, at);
-    at = next;
-    if (major === 2 || major === 3) at += value;
-    else if (major === 4 && value > 0) open.push(value);
-    else if (major === 5 && value > 0) open.push(value * 2);
-    if (open.length > maxDepth) throw new InvalidInputError("bytes", `are nested deeper than ${maxDepth}`);
-    const opened = (major === 4 || major === 5) && value > 0;
-    // A tag (major 6) is followed by its item, so it closes nothing itself.
-    if (!opened && major !== 6) closeItem(open);
+    const { major, argument, next } = readHead(bytes, at);
+    const isText = major === BYTES || major === TEXT;
+    const children = major === ARRAY ? argument : major === MAP ? argument * 2 : 0;
+    at = isText ? next + argument : next;
+    if (children > 0) open.push(children);
+    // A tag is followed by its item, so it closes nothing itself.
+    else if (major !== TAG) closeItem(open);
+    if (open.length > maxDepth) refuse("bytes", `are nested deeper than ${maxDepth}`);
   }
 }
 
 function closeItem(open: number[]): void {
-  while (open.length > 0) {
-    const left = open[open.length - 1]! - 1;
-    if (left > 0) {
-      open[open.length - 1] = left;
+  for (let left = open.pop(); left !== undefined; left = open.pop()) {
+    if (left > 1) {
+      open.push(left - 1);
       return;
     }
-    open.pop();
   }
 }
 
-/** The argument of a CBOR head (RFC 8949, section 3); indefinite lengths are left to the codec to refuse. */
-function readLength(bytes: Uint8Array, at: number): { value: number; next: number } {
-  const info = bytes[at]! & 0x1f;
-  if (info < 24) return { value: info, next: at + 1 };
-  const size = info === 24 ? 1 : info === 25 ? 2 : info === 26 ? 4 : info === 27 ? 8 : 0;
-  let value = 0;
-  for (let i = 1; i <= size; i++) value = value * 256 + (bytes[at + i] ?? 0);
-  return { value, next: at + 1 + size };
+/** Major types of CBOR (RFC 8949, section 3.1). */
+const BYTES = 2;
+const TEXT = 3;
+const ARRAY = 4;
+const MAP = 5;
+const TAG = 6;
+/** Bytes of the argument that follows the head, by the head's low five bits. */
+const ARGUMENT_BYTES = new Map([
+  [24, 1],
+  [25, 2],
+  [26, 4],
+  [27, 8],
+]);
+
+/** One head (RFC 8949, section 3); indefinite lengths are left to the codec to refuse. */
+function readHead(bytes: Uint8Array, at: number): { major: number; argument: number; next: number } {
+  const head = bytes[at] ?? 0;
+  const info = head & 0x1f;
+  const size = ARGUMENT_BYTES.get(info) ?? 0;
+  let argument = size === 0 ? info : 0;
+  for (let i = 1; i <= size; i++) argument = argument * 256 + (bytes[at + i] ?? 0);
+  return { major: head >> 5, argument, next: at + 1 + size };
 }

@@ -103,7 +103,7 @@ const REQUIRED = ["v", "type", "id", "from", "cluster", "causes", "ts", "tracepa
 
 function parseEnvelope(value: Canonical): Envelope {
   const m = fields(value, REQUIRED, ["term"]);
-  if (m["v"] !== 1) throw new EnvelopeError(`version ${String(m["v"])} is unknown`);
+  if (m["v"] !== 1) throw new EnvelopeError("its version is unknown");
   const { term, body } = m;
   if (term !== undefined && !isCount(term)) throw new InvalidInputError("term", "must be a count");
   if (!isCount(m["ts"])) throw new InvalidInputError("ts", "must be milliseconds");
@@ -130,6 +130,7 @@ function fields(
 ): Readonly<Record<string, Canonical | undefined>> {
   if (value === null || typeof value !== "object" || Array.isArray(value) || value instanceof Uint8Array)
     throw new InvalidInputError("message", "must be a map");
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- Array.isArray does not narrow readonly arrays
   const map = value as Readonly<Record<string, Canonical>>;
   for (const key of required) if (!(key in map)) throw new InvalidInputError(key, "is missing");
   for (const key of Object.keys(map))

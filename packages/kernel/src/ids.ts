@@ -37,6 +37,7 @@ export function peerIdFromPublicKey(publicKey: Uint8Array): PeerId {
   const protobuf = new Uint8Array(ED25519_PREFIX.length + ED25519_BYTES);
   protobuf.set(ED25519_PREFIX);
   protobuf.set(publicKey, ED25519_PREFIX.length);
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- made in canonical form by construction
   return CID.createV1(LIBP2P_KEY, createDigest(IDENTITY, protobuf)).toString(base36) as PeerId;
 }
 
@@ -56,6 +57,7 @@ export function parsePeerId(input: unknown, path = "peer"): PeerId {
       multihash.code === IDENTITY &&
       multihash.digest.length === ED25519_PREFIX.length + ED25519_BYTES &&
       ED25519_PREFIX.every((byte, i) => multihash.digest[i] === byte);
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- checked above
     if (isEd25519) return input as PeerId;
   } catch (cause) {
     throw new InvalidInputError(path, "is not a peer id (k51…, 62 characters)", cause);
@@ -81,6 +83,7 @@ export function parseCid(input: unknown, path = "cid"): Cid {
     multihash.digest.length === 32;
   if (!supported) throw new InvalidInputError(path, "must be dag-cbor or raw with SHA-256");
   if (parsed.toString(base32) !== input) throw new InvalidInputError(path, "is not in canonical form");
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- checked above
   return input as Cid;
 }
 
@@ -93,6 +96,7 @@ export async function cidOf(bytes: Uint8Array, codec: CidCodec): Promise<Cid> {
 /** The content address for a SHA-256 that was computed elsewhere, for example over a stream. */
 export function cidFromDigest(sha256: Uint8Array, codec: CidCodec): Cid {
   if (sha256.length !== 32) throw new InvalidInputError("sha256", "must be 32 bytes");
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- made in canonical form by construction
   return CID.createV1(codecNumber[codec], createDigest(SHA2_256, sha256)).toString(base32) as Cid;
 }
 

@@ -7,7 +7,11 @@ import { InvalidInputError } from "./errors.ts";
  */
 export interface Signer {
   readonly peer: PeerId;
-  /** @returns 64 bytes, Ed25519 (RFC 8032) over `domain ‖ 0x00 ‖ bytes` */
+  /**
+   * @param domain what the signature is for. Empty only for formats that separate themselves and that outside
+   * tools verify: DSSE's pre-authentication encoding and C2SP signed notes.
+   * @returns 64 bytes, Ed25519 (RFC 8032) over `domain ‖ 0x00 ‖ bytes`, or over `bytes` for the empty domain
+   */
   sign(domain: string, bytes: Uint8Array): Promise<Uint8Array>;
 }
 
@@ -69,7 +73,7 @@ export async function verifySignature(claim: SignatureClaim): Promise<boolean> {
 }
 
 function separated(domain: string, bytes: Uint8Array): Uint8Array<ArrayBuffer> {
-  const prefix = new TextEncoder().encode(`${domain}\0`);
+  const prefix = new TextEncoder().encode(domain === "" ? "" : `${domain}\0`);
   const message = new Uint8Array(prefix.length + bytes.length);
   message.set(prefix);
   message.set(bytes, prefix.length);

@@ -129,16 +129,20 @@ class Member {
       peers: () => [...this.#members.keys()].filter((peer) => this.#linked(this.peer, peer)).toSorted(),
       handle: (protocol, handler) => {
         this.#handlers.set(protocol, handler);
-        return { [Symbol.dispose]: () => void this.#handlers.delete(protocol) };
+        return {
+          [Symbol.dispose]: () => {
+            this.#handlers.delete(protocol);
+          },
+        };
       },
       open: async (peer, protocol, { signal }) => {
         signal.throwIfAborted();
         const other = this.#members.get(peer);
-        const handler = other?.#handlers.get(protocol);
+        const handler = other === undefined ? undefined : other.#handlers.get(protocol);
         if (!other || !handler || !this.#linked(this.peer, peer)) throw new UnreachableError(peer, protocol);
         const [near, far] = pair(this, other);
-        signal.addEventListener("abort", () => near.abort(signal.reason as Error), { once: true });
-        void handler(far).catch((error: unknown) => far.abort(error as Error));
+        signal.addEventListener("abort", () => near.abort(toError(signal.reason)), { once: true });
+        void handler(far).catch((error: unknown) => far.abort(toError(error)));
         return near;
       },
       changes: ({ signal }) => untilAborted(this.#watchers, signal),
@@ -186,4 +190,8 @@ function pair(a: Member, b: Member): [PeerStream, PeerStream] {
   a.hold(near);
   b.hold(far);
   return [near, far];
+}
+
+function toError(reason: unknown): Error {
+  return reason instanceof Error ? reason : new Error(String(reason));
 }
