@@ -1,0 +1,10 @@
+export type {
+  Admin,
+  AdminCert,
+  Election,
+  ElectionComponents,
+  ElectionConfig,
+  ElectionOptions,
+  VoteState,
+  VoteStore,
+} from "./contract.ts";

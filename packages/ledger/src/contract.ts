@@ -1,0 +1,122 @@
+import type { Clock, Logger, PeerId, Streams } from "@chorus/kernel";
+
+/** One committed command. */
+export interface LogEntry {
+  /** From 1, without gaps. */
+  readonly index: number;
+  /** The admin term it was appended in; never falls from entry to entry. */
+  readonly term: number;
+  /** At most 16 KiB; the meaning is the machine's. */
+  readonly command: Uint8Array;
+}
+
+/** An entry as it is kept and sent. */
+export interface StoredEntry extends LogEntry {
+  /** Name of the proposal, unique within the window in which duplicates are recognised. */
+  readonly id: string;
+  /** SHA-256 over the previous entry's checksum and this entry: one flipped bit breaks the chain. */
+  readonly checksum: Uint8Array;
+}
+
+/**
+ * Turns committed entries into a state. Both functions are pure and never throw; `apply` gives the same on
+ * every peer, so it reads no clock, no randomness and nothing outside its arguments.
+ */
+export interface StateMachine<S, R> {
+  initial(): S;
+  apply(state: S, entry: LogEntry): { readonly state: S; readonly result: R };
+}
+
+/** Who leads. An `Election` fits; so does anything that gives rising terms and at most one holder. */
+export interface Leadership {
+  admin(): { readonly peer: PeerId; readonly term: number } | undefined;
+  /** True while this peer leads and may append. */
+  isAdmin(): boolean;
+  /** Fires with the current value and whenever one of the above may have changed. */
+  changes(options: { readonly signal: AbortSignal }): AsyncIterable<unknown>;
+  /** With more than one voter this ledger refuses to append: its own disk would not be a quorum. */
+  config?(): { readonly voters: readonly unknown[] } | undefined;
+}
+
+/** Keeps the log. Whoever makes it disposes it, after the ledger. */
+export interface LogStore extends Disposable {
+  /** Index of the last entry, 0 when empty. */
+  last(): Promise<number>;
+  /** Highest index known to be committed, at most {@link last}. */
+  committed(): Promise<number>;
+  /** Entries `from`, `from + 1`, … in order, at most `limit`; fewer at the end. A missing index ends the answer. */
+  read(from: number, limit: number): Promise<readonly StoredEntry[]>;
+  /**
+   * Adds entries that follow the last one, and raises the commit index, as one step: all or nothing.
+   * Resolves once they are on the disk.
+   * @throws `ledger/disk-full` (retryable) when nothing was kept for lack of room
+   */
+  append(entries: readonly StoredEntry[], committed: number): Promise<void>;
+  /** Removes the entries after `index`, which is not below {@link committed}. Durable when it resolves. */
+  truncateAfter(index: number): Promise<void>;
+}
+
+/** Ports of {@link Ledger}; all belong to the caller. */
+export interface LedgerComponents<S, R> {
+  readonly streams: Streams;
+  readonly leadership: Leadership;
+  readonly store: LogStore;
+  readonly machine: StateMachine<S, R>;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** Tuning of {@link Ledger}. */
+export interface LedgerOptions {
+  /** Milliseconds in which proposals are gathered for one disk write; 0 gathers only what is already waiting. @default 2 */
+  readonly commitWindowMs?: number;
+  /** Durable copies, the admin's included, that a proposal waits for, as far as learners are connected. @default 2 */
+  readonly ackReplicas?: number;
+  /** Longest wait for those copies, milliseconds; after it the proposal succeeds with fewer. @default 50 */
+  readonly replicaWaitMs?: number;
+  /** Longest wait for a leader and its answer, milliseconds. @default 10000 */
+  readonly proposeTimeoutMs?: number;
+  /** Entries back from the end within which a repeated proposal id is recognised. @default 10000 */
+  readonly dedupWindow?: number;
+}
+
+/** A committed proposal. */
+export interface Proposed<R> {
+  readonly index: number;
+  readonly term: number;
+  /** Disks known to hold it when this was answered, the admin's included. */
+  readonly replicas: number;
+  /** What this peer's own machine answered. */
+  readonly result: R;
+}
+
+/** Whether the ledger takes part; `error` says why it stopped. */
+export interface LedgerStatus {
+  /** `read-only`: what was applied can be read, nothing is appended, served or followed until an operator acts. */
+  readonly mode: "live" | "read-only" | "closed";
+  readonly error?: Error;
+}
+
+/** A log that every member holds in the same order, and the state it makes. Disposing stops it. */
+export interface Ledger<S, R> extends AsyncDisposable {
+  /**
+   * Appends a command, on any peer: learners forward to the admin. Resolves when it is durable at the admin and
+   * applied here.
+   * @param options.id name of the proposal, 1 to 64 characters; a repeat within the window answers with the first
+   * outcome and appends nothing. @default random
+   * @throws `ledger/no-leader`, `ledger/outcome-unknown` (repeat with `detail.id`), `ledger/too-large`,
+   * `ledger/closed`, `ledger/corrupt`; `signal.reason` when cancelled, where the outcome is unknown too
+   */
+  propose(
+    command: Uint8Array,
+    options?: { readonly signal?: AbortSignal; readonly id?: string },
+  ): Promise<Proposed<R>>;
+  /** The machine's state after {@link appliedIndex}. */
+  state(): S;
+  appliedIndex(): number;
+  /** Committed entries from an index (at least 1) on, live, until `signal` fires or the ledger is disposed. */
+  entries(options: { readonly from: number; readonly signal: AbortSignal }): AsyncIterable<LogEntry>;
+  /** Resolves when {@link appliedIndex} has reached `index`. */
+  waitFor(index: number, options: { readonly signal: AbortSignal }): Promise<void>;
+  status(): LedgerStatus;
+}

@@ -1,0 +1,10 @@
+export type {
+  Leadership,
+  Ledger,
+  LedgerComponents,
+  LedgerOptions,
+  LogEntry,
+  LogStore,
+  Proposed,
+  StateMachine,
+} from "./contract.ts";
