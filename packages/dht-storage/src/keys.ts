@@ -5,12 +5,12 @@ import type { Keys } from "./contract.ts";
 
 const SECRET_BYTES = 32;
 /** PKCS #8 wrapping of a raw X25519 key (RFC 8410, section 7). */
-const PKCS8_X25519 = Uint8Array.fromHex("302e020100300506032b656e04220420");
+const PKCS8_X25519 = Buffer.from("302e020100300506032b656e04220420", "hex");
 
 /**
  * The mesh's age key, derived from the cluster secret (HKDF-SHA256, salt `chorus/age/v1|CLUSTER`, info
  * `role=mesh|epoch=N`). Whoever holds the secret can derive it: derivation separates purposes and epochs, not
- * roles. Any earlier epoch can be read.
+ * roles. Every epoch can be read.
  * @param options.clusterSecret 32 bytes
  * @param options.epoch that new blobs are sealed to. @default 1
  */
@@ -46,19 +46,13 @@ interface Derivation {
 function derived(derivation: Derivation): Keys {
   const { role, level, epoch } = derivation;
   if (!Number.isSafeInteger(epoch) || epoch < 1) throw new InvalidInputError("epoch", "must be 1 or more");
-  const known = new Map<number, string>();
-  const identity = (of: number): string => {
-    const held = known.get(of) ?? encodeIdentity(scalar(derivation, of));
-    known.set(of, held);
-    return held;
-  };
   return {
     level,
     role,
     epoch,
     recipients: [encodeRecipient(scalar(derivation, epoch))],
     identities: (asked, of) =>
-      asked === role && Number.isSafeInteger(of) && of >= 1 && of <= epoch ? [identity(of)] : [],
+      asked === role && Number.isSafeInteger(of) && of >= 1 ? [encodeIdentity(scalar(derivation, of))] : [],
   };
 }
 
