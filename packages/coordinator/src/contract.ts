@@ -93,6 +93,8 @@ export interface Lease {
   readonly ttlMs: number;
   /** Ledger index of the holder's last sign of life. */
   readonly renewal: number;
+  /** Which start of the holder's process claimed it: a restarted holder gives its old leases back. */
+  readonly session: string;
 }
 
 /** Why something ended; both are safe to show. */
@@ -173,12 +175,7 @@ export type TaskEvent = EventHead &
     | { readonly type: "task-progressed"; readonly attempt: number; readonly step: Progress }
     | { readonly type: "task-released"; readonly attempt: number; readonly reason: Reason }
     | { readonly type: "task-completed"; readonly attempt: number; readonly result: TaskResult }
-    | {
-        readonly type: "task-failed";
-        readonly attempt: number;
-        readonly reason: Reason;
-        readonly result?: TaskResult;
-      }
+    | { readonly type: "task-failed"; readonly attempt: number; readonly result: TaskResult }
     | { readonly type: "task-canceled"; readonly reason: Reason }
     | { readonly type: "task-dead-lettered"; readonly attempt: number; readonly reason: Reason }
   );
@@ -194,12 +191,18 @@ export interface EventHead {
   readonly by: PeerId;
 }
 
-/** What a run tells about itself; scanned for secrets, then ordered in the ledger, so small and seldom. */
+/**
+ * Where a run stands. It is scanned for secrets and then ordered in the ledger, so it is small and seldom: when
+ * a run tells more than the ledger takes, the oldest waiting steps are dropped.
+ */
 export interface Progress {
-  /** What happened, for example `command-started`; at most 64 characters. */
-  readonly kind: string;
-  /** For people; cut after 512 characters. */
-  readonly text: string;
+  /** What happens, for example `command-started`; at most 64 characters. */
+  readonly phase: string;
+  /** One line for people; cut after 512 characters. */
+  readonly message: string;
+  /** Which one of `steps`, from 0. */
+  readonly step?: number;
+  readonly steps?: number;
 }
 
 /** A piece of a run's output, addressed by task, attempt and byte offset. */
@@ -350,6 +353,8 @@ export interface TaskRecord extends Omit<TaskView, "lastSeq"> {
   readonly specBytes: Uint8Array;
   /** Progress facts taken in this attempt. */
   readonly progressed: number;
+  /** The lease under which it was completed. */
+  readonly finishedBy?: Token;
 }
 
 /** What the ledger's state machine made of a command. */
@@ -378,8 +383,8 @@ export type Refusal =
 /** Runs the work. Must stop soon after `signal` fires. `@chorus/engine` fits. */
 export interface Executor {
   /**
-   * A run that came to an end is a result, whether it succeeded or not. A throw means that the run itself could
-   * not be carried out: another attempt follows while there are any, unless the error says `retryable: false`.
+   * A run that came to an end is a result, whether it succeeded or not. A throw, or a failure that says
+   * `retryable`, means that the run could not be carried out: another attempt follows while there are any.
    */
   execute(
     task: { readonly id: string; readonly spec: TaskSpec },
@@ -406,7 +411,10 @@ export interface RunResult {
     readonly durationMs: number;
     readonly stdoutBytes: number;
     readonly stderrBytes: number;
+    readonly summary?: string;
   }[];
+  /** @default false */
+  readonly retryable?: boolean;
   /** `output.log` must be the concatenation of what `onOutput` was given, so that offsets stay true. */
   readonly artifacts: readonly {
     readonly path: string;
@@ -459,7 +467,7 @@ export interface DecisionDraft {
 }
 
 /** A run without its files' content. */
-export interface RunSummary extends Omit<RunResult, "artifacts"> {
+export interface RunSummary extends Omit<RunResult, "artifacts" | "retryable"> {
   readonly artifacts: readonly ArtifactRef[];
   readonly quarantined: readonly { readonly path: string; readonly rules: readonly string[] }[];
 }
@@ -495,7 +503,7 @@ export interface Head {
 /** This peer's own append-only history. `@chorus/event-log` fits. */
 export interface EventLogPort {
   /** Resolves when the events are on disk. */
-  append(events: Canonical[]): Promise<unknown>;
+  append(events: readonly Canonical[]): Promise<unknown>;
 }
 
 /** The mesh's storage. `@chorus/dht-storage` fits. */

@@ -1,0 +1,26 @@
+import type { Canonical } from "@chorus/kernel";
+
+/**
+ * Brings a JSON-like value into the form that has one encoding: absent members go, fractions are rounded (our
+ * durations are whole milliseconds), text becomes well-formed NFC.
+ */
+export function canonicalOf(value: unknown): Canonical {
+  if (value === null || typeof value === "boolean" || value instanceof Uint8Array) return value;
+  if (typeof value === "string") return canonicalText(value);
+  if (typeof value === "number") return Number.isFinite(value) ? Math.round(value) + 0 : null;
+  if (Array.isArray(value)) return value.map(canonicalOf);
+  if (typeof value !== "object") return null;
+  const entries = Object.entries(value).filter(([, member]) => member !== undefined);
+  return Object.fromEntries(entries.map(([key, member]) => [canonicalText(key), canonicalOf(member)]));
+}
+
+/** Well-formed NFC text of at most `max` characters, cut between characters. */
+export function canonicalText(text: string, max = Number.POSITIVE_INFINITY): string {
+  const normal = text.toWellFormed().normalize("NFC");
+  return normal.length <= max
+    ? normal
+    : `${normal
+        .slice(0, max - 1)
+        .toWellFormed()
+        .replace(/\uFFFD$/, "")}…`;
+}
