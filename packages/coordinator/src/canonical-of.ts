@@ -7,7 +7,7 @@ import type { Canonical } from "@chorus/kernel";
 export function canonicalOf(value: unknown): Canonical {
   if (value === null || typeof value === "boolean" || value instanceof Uint8Array) return value;
   if (typeof value === "string") return canonicalText(value);
-  if (typeof value === "number") return Number.isFinite(value) ? Math.round(value) + 0 : null;
+  if (typeof value === "number") return wholeNumber(value);
   if (Array.isArray(value)) return value.map(canonicalOf);
   if (typeof value !== "object") return null;
   const entries = Object.entries(value).filter(([, member]) => member !== undefined);
@@ -23,4 +23,10 @@ export function canonicalText(text: string, max = Number.POSITIVE_INFINITY): str
         .slice(0, max - 1)
         .toWellFormed()
         .replace(/\uFFFD$/, "")}…`;
+}
+
+function wholeNumber(value: number): number | null {
+  if (Number.isNaN(value)) return null;
+  // Adding 0 turns -0, which has no encoding, into 0.
+  return Math.max(Number.MIN_SAFE_INTEGER, Math.min(Number.MAX_SAFE_INTEGER, Math.round(value))) + 0;
 }
