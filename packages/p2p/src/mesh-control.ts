@@ -1,0 +1,104 @@
+import type { Clock, Logger, PeerId } from "@chorus/kernel";
+import type { Connection, PeerInfo } from "@libp2p/interface";
+import { type Multiaddr, multiaddr } from "@multiformats/multiaddr";
+import type { Candidate } from "./address-book.ts";
+import type { Host } from "./host.ts";
+import { GOSSIP_PROTOCOL_PREFIX } from "./names.ts";
+import type { Settings } from "./options.ts";
+import { asPeerId, dialable, fromPeerId, withoutPeer } from "./peer-ids.ts";
+import { connectedPeers } from "./streams.ts";
+import { type MeshControl, Upkeep } from "./upkeep.ts";
+
+/** What the upkeep of a real mesh is made from. */
+export interface KeepUpContext {
+  readonly host: Host;
+  readonly settings: Settings;
+  readonly self: PeerId;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** Where discovery reports, before and after there is an upkeep to act on it. */
+export type OnFound = (found: PeerInfo) => void;
+
+const DIAL_TIMEOUT_MS = 4_000;
+
+/** Tells the upkeep what libp2p sees, and lets it act. @returns it, not started, and where mDNS reports */
+export function keepUp(context: KeepUpContext): { upkeep: Upkeep; onFound: OnFound } {
+  const { host, settings, logger } = context;
+  const gossipers = new Set<PeerId>();
+  const upkeep = new Upkeep({ ...context, isRevoked: settings.isRevoked, mesh: control(context, gossipers) });
+  for (const candidate of settings.bootstrap) upkeep.want(candidate);
+  /** An exception in a listener would end the process. */
+  const guarded = (work: () => void): void => {
+    try {
+      work();
+    } catch (error) {
+      logger.warn("mesh event failed", { error });
+    }
+  };
+  const onFound: OnFound = ({ id, multiaddrs }) =>
+    guarded(() => {
+      const peer = asPeerId(id);
+      if (peer !== undefined) upkeep.hint({ peer, addresses: texts(multiaddrs) });
+    });
+  host.addEventListener("peer:discovery", ({ detail }) => onFound(detail));
+  host.addEventListener("peer:connect", ({ detail }) =>
+    guarded(() => {
+      const peer = asPeerId(detail);
+      if (peer !== undefined) upkeep.connected(peer);
+    }),
+  );
+  host.addEventListener("peer:disconnect", ({ detail }) =>
+    guarded(() => {
+      const peer = asPeerId(detail);
+      if (peer === undefined) return;
+      gossipers.delete(peer);
+      upkeep.lost(peer);
+    }),
+  );
+  host.addEventListener("peer:identify", ({ detail: { peerId, protocols, listenAddrs } }) =>
+    guarded(() => {
+      const peer = asPeerId(peerId);
+      if (peer === undefined) return;
+      if (protocols.some((protocol) => protocol.startsWith(GOSSIP_PROTOCOL_PREFIX))) gossipers.add(peer);
+      upkeep.learn({ peer, addresses: texts(listenAddrs) });
+    }),
+  );
+  return { upkeep, onFound };
+}
+
+function control({ host, self, logger }: KeepUpContext, gossipers: ReadonlySet<PeerId>): MeshControl {
+  return {
+    self,
+    connected: () => connectedPeers(host),
+    mute: () => {
+      const heard = new Set(host.services.gossip.getPeers().map(asPeerId));
+      return connectedPeers(host).filter((peer) => gossipers.has(peer) && !heard.has(peer));
+    },
+    dial: async (candidate, signal) => {
+      await dial(host, candidate, signal);
+    },
+    drop: (peer, reason) => {
+      logger.info("connection dropped", { peer, reason });
+      for (const connection of host.getConnections(fromPeerId(peer))) connection.abort(new Error(reason));
+    },
+  };
+}
+
+/** An open connection to the peer, or a new one to where it may be found. */
+export async function connect(host: Host, candidate: Candidate, signal: AbortSignal): Promise<Connection> {
+  const connections = host.getConnections(fromPeerId(candidate.peer));
+  return connections.find(({ status }) => status === "open") ?? dial(host, candidate, signal);
+}
+
+async function dial(host: Host, { peer, addresses }: Candidate, signal: AbortSignal): Promise<Connection> {
+  // Given a bare name, libp2p would search the whole mesh for it first.
+  if (addresses.length === 0) throw new Error("no address is known");
+  const targets = addresses.map((address) => dialable(multiaddr(address), peer));
+  return host.dial(targets, { signal: AbortSignal.any([signal, AbortSignal.timeout(DIAL_TIMEOUT_MS)]) });
+}
+
+function texts(addresses: readonly Multiaddr[]): readonly string[] {
+  return addresses.map(withoutPeer);
+}

@@ -1,0 +1,87 @@
+import {
+  type Clock,
+  type Envelope,
+  InvalidInputError,
+  type Logger,
+  type PeerId,
+  type PubSub,
+  sealEnvelope,
+  type Signer,
+} from "@chorus/kernel";
+import { type GossipSub, type Message, TopicValidatorResult } from "@chainsafe/libp2p-gossipsub";
+import type { PeerId as Libp2pPeerId } from "@libp2p/interface";
+import { ClosedError } from "./errors.ts";
+import { MessageCheck } from "./message-check.ts";
+import { asPeerId } from "./peer-ids.ts";
+import { Audience } from "./queue.ts";
+
+/** What the port is made from. */
+export interface PubSubContext {
+  readonly gossip: GossipSub;
+  readonly signer: Signer;
+  readonly cluster: string;
+  readonly topics: readonly string[];
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly isRevoked: (peer: PeerId) => boolean;
+}
+
+/** The kernel's port, and its end. */
+export interface MeshPubSub extends PubSub {
+  close(): void;
+}
+
+/** Messages of up to 64 KiB that a slow reader may leave unread: 16 MiB at worst. */
+const MAX_UNREAD = 256;
+
+/** Call before the node starts, so that no message passes unchecked. */
+export function meshPubSub(context: PubSubContext): MeshPubSub {
+  const { gossip, signer, cluster, clock, logger } = context;
+  const audiences = new Map(context.topics.map((topic) => [topic, new Audience<Envelope>(MAX_UNREAD)]));
+  let closed = false;
+  const audienceOf = (topic: string): Audience<Envelope> => {
+    const audience = audiences.get(topic);
+    if (audience === undefined) throw new InvalidInputError("topic", "is not one of this mesh");
+    if (closed) throw new ClosedError();
+    return audience;
+  };
+  deliver(context, audiences);
+  return {
+    async publish(topic, type, body) {
+      audienceOf(topic);
+      const bytes = await sealEnvelope({ type, cluster, body }, signer, clock.now());
+      const { recipients } = await gossip.publish(topic, bytes);
+      if (recipients.length === 0) logger.debug("message published to nobody", { topic, type });
+    },
+    subscribe: (topic, { signal }) => audienceOf(topic).join(signal),
+    close() {
+      closed = true;
+      for (const audience of audiences.values()) audience.end();
+    },
+  };
+}
+
+function deliver(context: PubSubContext, audiences: ReadonlyMap<string, Audience<Envelope>>): void {
+  const { gossip, logger } = context;
+  const check = new MessageCheck({ ...context, self: context.signer.peer });
+  /** Gossip hands the same object to the validator and to the listener, so each is parsed once. */
+  const accepted = new WeakMap<Message, Envelope>();
+  const validate = async (from: Libp2pPeerId, message: Message): Promise<TopicValidatorResult> => {
+    const source = asPeerId(from);
+    const signer = message.type === "signed" ? asPeerId(message.from) : undefined;
+    if (source === undefined || signer === undefined) return TopicValidatorResult.Reject;
+    const verdict = await check.judge({ data: message.data, signer, source });
+    if (verdict.outcome === "accept") {
+      accepted.set(message, verdict.envelope);
+      return TopicValidatorResult.Accept;
+    }
+    const { outcome, problem } = verdict;
+    logger.debug("message refused", { topic: message.topic, source, signer, outcome, problem });
+    return outcome === "reject" ? TopicValidatorResult.Reject : TopicValidatorResult.Ignore;
+  };
+  for (const topic of audiences.keys()) gossip.topicValidators.set(topic, validate);
+  gossip.addEventListener("message", ({ detail }) => {
+    const envelope = accepted.get(detail);
+    if (envelope !== undefined) audiences.get(detail.topic)?.tell(envelope);
+  });
+}

@@ -1,0 +1,51 @@
+import { InvalidInputError, type PeerId } from "@chorus/kernel";
+import type { KadDHT } from "@libp2p/kad-dht";
+import { CID } from "multiformats/cid";
+import * as raw from "multiformats/codecs/raw";
+import { sha256 } from "multiformats/hashes/sha2";
+import type { Routing } from "./contract.ts";
+import { asPeerId } from "./peer-ids.ts";
+
+const MAX_KEY_BYTES = 256;
+
+/** Provider records over kad-dht. Its values are not used: it lets an old record overwrite a new one. */
+export function routing(dht: KadDHT): Routing {
+  return {
+    async provide(key, { signal }) {
+      const cid = await keyOf(key);
+      signal.throwIfAborted();
+      try {
+        for await (const _ of dht.provide(cid, { signal })) signal.throwIfAborted();
+      } catch (error) {
+        signal.throwIfAborted();
+        throw error;
+      }
+    },
+    async *providers(key, { signal }) {
+      const cid = await keyOf(key);
+      signal.throwIfAborted();
+      const told = new Set<PeerId>();
+      try {
+        for await (const event of dht.findProviders(cid, { signal })) {
+          if (event.name !== "PROVIDER") continue;
+          for (const { id } of event.providers) {
+            const peer = asPeerId(id);
+            if (peer === undefined || told.has(peer)) continue;
+            told.add(peer);
+            yield peer;
+          }
+        }
+      } catch (error) {
+        signal.throwIfAborted();
+        throw error;
+      }
+    },
+  };
+}
+
+/** Keys of any shape land evenly in the key space, and none can be aimed at a chosen peer. */
+async function keyOf(key: Uint8Array): Promise<CID> {
+  if (key.length === 0 || key.length > MAX_KEY_BYTES)
+    throw new InvalidInputError("key", `must be 1 to ${MAX_KEY_BYTES} bytes`);
+  return CID.createV1(raw.code, await sha256.digest(key));
+}

@@ -1,0 +1,157 @@
+import type { Clock, Logger, PeerId } from "@chorus/kernel";
+import { AddressBook, type Candidate } from "./address-book.ts";
+
+/** What keeping the mesh whole needs from it. */
+export interface MeshControl {
+  readonly self: PeerId;
+  /** Peers with an open connection. */
+  connected(): readonly PeerId[];
+  /** Connected peers that speak gossip but have no gossip stream with us. */
+  mute(): readonly PeerId[];
+  dial(candidate: Candidate, signal: AbortSignal): Promise<void>;
+  /** Breaks every connection to the peer. */
+  drop(peer: PeerId, reason: string): void;
+}
+
+/** What the loop is made from. */
+export interface UpkeepContext {
+  readonly mesh: MeshControl;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly isRevoked: (peer: PeerId) => boolean;
+}
+
+const TICK_MS = 1_500;
+/** Timers round down: without this the loop would spin for the last fraction of a millisecond. */
+const MIN_REST_MS = 5;
+/** Looks at a connection without gossip before it is broken, so that both sides open their streams anew. */
+const MUTE_TICKS = 4;
+
+/**
+ * What libp2p does not do by itself: it dials what is discovered, brings lost members back for as long as it
+ * takes, replaces connections whose gossip streams have died, and lets go of peers that were revoked.
+ */
+export class Upkeep implements AsyncDisposable {
+  readonly #context: UpkeepContext;
+  readonly #book: AddressBook;
+  readonly #stop = new AbortController();
+  readonly #dialling = new Map<PeerId, Promise<void>>();
+  readonly #muteTicks = new Map<PeerId, number>();
+  #poke: (() => void) | undefined;
+  #loop: Promise<void> = Promise.resolve();
+
+  constructor(context: UpkeepContext) {
+    this.#context = context;
+    this.#book = new AddressBook(context.mesh.self);
+  }
+
+  /** Begins to dial and watch, until disposed. */
+  start(): void {
+    this.#loop = this.#run();
+  }
+
+  want(candidate: Candidate): void {
+    this.#note((now) => this.#book.want(candidate, now));
+  }
+
+  hint(candidate: Candidate): void {
+    if (!this.#context.isRevoked(candidate.peer)) this.#note((now) => this.#book.hint(candidate, now));
+  }
+
+  learn(candidate: Candidate): void {
+    this.#note((now) => this.#book.learn(candidate, now));
+  }
+
+  connected(peer: PeerId): void {
+    this.#note((now) => this.#book.connected(peer, now));
+  }
+
+  lost(peer: PeerId): void {
+    this.#muteTicks.delete(peer);
+    this.#note((now) => this.#book.lost(peer, now));
+  }
+
+  /** Where a peer that is not connected may be found. */
+  find(peer: PeerId): Candidate | undefined {
+    return this.#book.find(peer);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort();
+    await this.#loop;
+    await Promise.allSettled(this.#dialling.values());
+  }
+
+  #note(change: (now: number) => void): void {
+    change(this.#context.clock.monotonic());
+    this.#poke?.();
+  }
+
+  async #run(): Promise<void> {
+    let watchAt = 0;
+    while (!this.#stop.signal.aborted) {
+      const now = this.#context.clock.monotonic();
+      if (now >= watchAt) {
+        this.#watch();
+        watchAt = now + TICK_MS;
+      }
+      this.#dialDue(now);
+      await this.#rest();
+    }
+  }
+
+  /** Until the next tick, or until something is learned. */
+  async #rest(): Promise<void> {
+    const poked = new AbortController();
+    this.#poke = () => poked.abort();
+    const signal = AbortSignal.any([this.#stop.signal, poked.signal]);
+    await this.#context.clock.sleep(this.#untilNext(), { signal }).catch(() => undefined);
+    this.#poke = undefined;
+  }
+
+  #untilNext(): number {
+    const wait = this.#book.nextAt(this.#isConnected()) - this.#context.clock.monotonic();
+    return Math.min(Math.max(wait, MIN_REST_MS), TICK_MS);
+  }
+
+  #isConnected(): (peer: PeerId) => boolean {
+    const connected = new Set(this.#context.mesh.connected());
+    return (peer) => connected.has(peer) || this.#dialling.has(peer);
+  }
+
+  #dialDue(now: number): void {
+    const { isRevoked } = this.#context;
+    for (const candidate of this.#book.due(now, this.#isConnected()))
+      if (isRevoked(candidate.peer)) this.#book.forget(candidate.peer);
+      else this.#dialling.set(candidate.peer, this.#dial(candidate));
+  }
+
+  async #dial(candidate: Candidate): Promise<void> {
+    const { mesh, clock, logger } = this.#context;
+    const { peer } = candidate;
+    try {
+      await mesh.dial(candidate, this.#stop.signal);
+    } catch (error) {
+      logger.debug("dial failed", { peer, error });
+    } finally {
+      // Also after a success: a connection that does not last must not be dialled in a tight loop.
+      this.#book.failed(peer, clock.monotonic());
+      this.#dialling.delete(peer);
+      this.#poke?.();
+    }
+  }
+
+  #watch(): void {
+    const { mesh, isRevoked } = this.#context;
+    for (const peer of mesh.connected()) if (isRevoked(peer)) mesh.drop(peer, "revoked");
+    const mute = new Set(mesh.mute());
+    for (const peer of this.#muteTicks.keys()) if (!mute.has(peer)) this.#muteTicks.delete(peer);
+    for (const peer of mute) {
+      const ticks = (this.#muteTicks.get(peer) ?? 0) + 1;
+      this.#muteTicks.set(peer, ticks);
+      if (ticks < MUTE_TICKS) continue;
+      this.#muteTicks.delete(peer);
+      mesh.drop(peer, "gossip streams lost");
+    }
+  }
+}
