@@ -10,6 +10,7 @@ const shared: Options = {
   sourcemap: true,
   clean: true,
   treeshake: false,
+  silent: true,
 };
 
 const testing = "src/testing/index.ts";

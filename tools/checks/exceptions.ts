@@ -1,0 +1,17 @@
+/** Every exception to a rule stands here with its reason; there is no other way to be excused. */
+export const exceptions = {
+  /** Edges between packages of one layer: `from → to`. */
+  layerEdges: new Map([
+    ["@chorus/cli → @chorus/agent", "the launcher starts agents as processes of their own"],
+  ]),
+  /** Packages without src/contract.ts. */
+  withoutContract: new Map([
+    ["@chorus/kernel", "all of it is contract: brand, envelope, ids and ports are the files"],
+  ]),
+  /** Native package families in the lockfile that lack a platform. */
+  platforms: new Map([
+    ["node", "Node 24 is brought for Linux only; elsewhere tools/up.mjs asks for the user's own"],
+    ["@pnpm/exe", "pnpm's own binary; where it is missing, tools/up.mjs gets pnpm through npm"],
+    ["@napi-rs/lzma", "optional part of rollup, which tsup loads for declarations only; tsc makes ours"],
+  ]),
+} as const;
