@@ -33,7 +33,9 @@ export class FrameReader {
       else if (error !== undefined && local === true) this.#fail(error);
       else this.#fail(new StreamLostError(error ? "reset by the other side" : "the connection closed", error));
     });
-    if (this.#remoteClosed) queueMicrotask(() => this.#stir());
+    // A peer that refuses at once can be faster than the negotiation that hands us the stream.
+    if (stream.status !== "open") this.#fail(new StreamLostError("reset by the other side"));
+    else if (this.#remoteClosed) queueMicrotask(() => this.#stir());
   }
 
   /** The next frame; undefined once the other side has closed. @throws StreamLostError or the reason of an abort */

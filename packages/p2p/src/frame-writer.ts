@@ -14,6 +14,7 @@ export class FrameWriter {
 
   constructor(stream: Stream) {
     this.#stream = stream;
+    if (stream.status !== "open") this.#lost = new StreamLostError("reset by the other side");
     stream.addEventListener("close", ({ error, local }) => {
       this.#lost ??=
         error !== undefined && local === true
