@@ -1,0 +1,28 @@
+#!/usr/bin/env node
+const stop = new AbortController();
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => stop.abort());
+
+const { parseArguments, usage, UsageError } = await import("./arguments.ts");
+const { demo } = await import("./demo.ts");
+
+const [command, ...args] = process.argv.slice(2);
+process.exit(await run(command, args));
+
+async function run(name: string | undefined, rest: readonly string[]): Promise<number> {
+  if (name === undefined || name === "--help") return print(usage, 0);
+  if (name !== "demo") return print(`chorus: unknown command ${name}\n\n${usage}`, 2);
+  try {
+    const parsed = parseArguments(rest);
+    if (parsed === undefined) return print(usage, 0);
+    const write = (text: string): void => void process.stdout.write(text);
+    return await demo(parsed, { write, env: process.env, signal: stop.signal });
+  } catch (error) {
+    if (error instanceof UsageError) return print(`chorus demo: ${error.message}\n`, 2);
+    throw error;
+  }
+}
+
+function print(text: string, code: number): number {
+  (code === 0 ? process.stdout : process.stderr).write(text);
+  return code;
+}

@@ -1,0 +1,129 @@
+import { join } from "node:path";
+import { type Clock, systemClock } from "@chorus/kernel";
+import {
+  type CommandResult,
+  type Components,
+  type Coordinator,
+  coordinator,
+  sqliteOutbox,
+  taskMachine,
+  type TaskTable,
+} from "@chorus/coordinator";
+import { type Election, election, sqliteVoteStore } from "@chorus/election";
+import { engine } from "@chorus/engine";
+import { eventLog } from "@chorus/event-log";
+import { ledger, sqliteLogStore } from "@chorus/ledger";
+import type { Base } from "./base.ts";
+import type { Config } from "./config.ts";
+import { executor } from "./executor.ts";
+import { inputSource } from "./inputs.ts";
+import { putHeads, records } from "./records.ts";
+import { type SandboxOffer, sandboxes } from "./sandboxes.ts";
+
+/** What makes a peer more than a resolver: it knows the admin, holds the ledger, and takes part in tasks. */
+export interface Coordination {
+  readonly election: Election;
+  readonly coordinator: Coordinator;
+}
+
+/** What is composed from, and who closes it. */
+interface Context {
+  readonly config: Config;
+  readonly base: Base;
+  readonly clock: Clock;
+  readonly stack: AsyncDisposableStack;
+}
+
+/** Opens election, ledger, event log, engine and coordinator over a base; they are closed by `stack`. */
+export async function openCoordination(
+  { config, base, offer }: { config: Config; base: Base; offer: SandboxOffer },
+  stack: AsyncDisposableStack,
+): Promise<Coordination> {
+  const context = { config, base, clock: systemClock, stack };
+  const elected = await openElection(context);
+  const coordinated = stack.use(
+    await coordinator(
+      {
+        ledger: await openLedger(context, elected),
+        eventLog: await openHistory(context),
+        outbox: stack.use(sqliteOutbox(join(config.dataDirectory, "outbox.db"))),
+        ...workParts(context),
+      },
+      {
+        cluster: config.cluster,
+        capacity: offer.best === undefined ? 0 : config.capacity,
+        capabilities: offer.capabilities,
+        leaseMs: config.leaseMs,
+        outputDirectory: join(config.dataDirectory, "output"),
+      },
+    ),
+  );
+  stack.defer(() => elected.handOver());
+  return { election: elected, coordinator: coordinated };
+}
+
+async function openElection({ config, base, clock, stack }: Context): Promise<Election> {
+  const { streams, pubsub, signer } = base.mesh;
+  const store = stack.use(sqliteVoteStore(join(config.dataDirectory, "votes.db")));
+  return stack.use(
+    await election(
+      { streams, pubsub, signer, store, clock, random: Math.random, logger: base.logger },
+      {
+        cluster: config.cluster,
+        role: config.electionEligible ? "voter" : "observer",
+        profile: config.electionProfile,
+      },
+    ),
+  );
+}
+
+async function openLedger(
+  { config, base, clock, stack }: Context,
+  leadership: Election,
+): Promise<Components["ledger"]> {
+  return stack.use(
+    await ledger<TaskTable, CommandResult>({
+      streams: base.mesh.streams,
+      leadership,
+      store: stack.use(sqliteLogStore(join(config.dataDirectory, "ledger.db"))),
+      machine: taskMachine({ cluster: config.cluster }),
+      clock,
+      logger: base.logger,
+    }),
+  );
+}
+
+async function openHistory({ config, base, clock, stack }: Context): Promise<Components["eventLog"]> {
+  const { signer } = base.mesh;
+  return stack.use(
+    await eventLog(
+      { signer, clock, logger: base.logger },
+      {
+        file: join(config.dataDirectory, "events.db"),
+        origin: `${config.cluster}.chorus/peer/${signer.peer}`,
+      },
+    ),
+  );
+}
+
+/** The parts that carry a task: run it, clean it, record it, keep it, tell of it. */
+function workParts({ config, base, clock }: Context): Omit<Components, "ledger" | "eventLog" | "outbox"> {
+  const { logger, sentinel, storage, mesh } = base;
+  const { streams, pubsub, signer } = mesh;
+  const inputs = inputSource(storage);
+  return {
+    executor: executor(engine({ sandboxes: sandboxes(config), inputs, redactor: sentinel, clock, logger })),
+    redactor: sentinel,
+    records: records({ lanes: storage, signer, name: config.name, cluster: config.cluster }),
+    storage: {
+      put: (bytes, options) => storage.put(bytes, options),
+      get: (cid, options) => storage.get(cid, options),
+      putHead: (head, options) => putHeads(head, (one) => storage.putHead(one, options)),
+    },
+    pubsub,
+    streams,
+    signer,
+    clock,
+    logger,
+  };
+}

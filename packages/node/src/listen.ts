@@ -1,0 +1,46 @@
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { getRequestListener } from "@hono/node-server";
+import { ListenError } from "./errors.ts";
+
+/** A server that is listening; disposing it ends open streams too. */
+export interface Listening extends AsyncDisposable {
+  readonly host: string;
+  readonly port: number;
+}
+
+/**
+ * Serves a handler over HTTP. The handler is made once the port is known, since it must know its own name.
+ * @throws ListenError
+ */
+export async function listen(
+  address: { readonly host: string; readonly port: number },
+  makeHandler: (port: number) => (request: Request) => Promise<Response>,
+): Promise<Listening> {
+  const server = createServer();
+  const where = `${address.host}:${address.port}`;
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", (error: NodeJS.ErrnoException) => {
+      const problem = error.code === "EADDRINUSE" ? "the port is taken by another process" : error.message;
+      reject(new ListenError(where, problem, error));
+    });
+    server.listen(address.port, address.host, resolve);
+  });
+  const { port } = boundTo(server.address());
+  const listener = getRequestListener(makeHandler(port), { overrideGlobalObjects: false });
+  server.on("request", (request, response) => void listener(request, response));
+  return {
+    host: address.host,
+    port,
+    [Symbol.asyncDispose]: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+function boundTo(address: AddressInfo | string | null): AddressInfo {
+  if (address === null || typeof address === "string") throw new ListenError("", "no TCP address was bound");
+  return address;
+}
