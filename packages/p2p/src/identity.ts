@@ -75,7 +75,7 @@ async function createKey(file: string): Promise<Uint8Array> {
   const draft = `${file}.${randomUUID()}`;
   const bytes = privateKeyToProtobuf(await generateKeyPair("Ed25519"));
   try {
-    await mkdir(dirname(file), { recursive: true, mode: 0o700 });
+    await makeFolder(dirname(file));
     await writeDurably(draft, bytes);
     try {
       await link(draft, file);
@@ -89,6 +89,23 @@ async function createKey(file: string): Promise<Uint8Array> {
     if (winner) return winner;
     throw new IdentityUnwritableError(file, cause);
   }
+}
+
+/** As mkdir with `recursive`, which never returns where the system answers ENOENT for ever (Linux: /proc). */
+async function makeFolder(folder: string): Promise<void> {
+  const make = async (): Promise<string | undefined> => {
+    try {
+      await mkdir(folder, 0o700);
+      return undefined;
+    } catch (error) {
+      const code = errorCode(error);
+      if (code === "EEXIST" || code === "ENOENT") return code;
+      throw error;
+    }
+  };
+  if ((await make()) !== "ENOENT") return;
+  await makeFolder(dirname(folder));
+  await mkdir(folder, 0o700);
 }
 
 async function writeDurably(file: string, bytes: Uint8Array): Promise<void> {

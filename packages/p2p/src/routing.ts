@@ -1,5 +1,5 @@
 import { InvalidInputError, type PeerId } from "@chorus/kernel";
-import type { KadDHT } from "@libp2p/kad-dht";
+import type { KadDHT, QueryEvent } from "@libp2p/kad-dht";
 import { CID } from "multiformats/cid";
 import * as raw from "multiformats/codecs/raw";
 import { sha256 } from "multiformats/hashes/sha2";
@@ -26,21 +26,21 @@ export function routing(dht: KadDHT): Routing {
       signal.throwIfAborted();
       const told = new Set<PeerId>();
       try {
-        for await (const event of dht.findProviders(cid, { signal })) {
-          if (event.name !== "PROVIDER") continue;
-          for (const { id } of event.providers) {
-            const peer = asPeerId(id);
-            if (peer === undefined || told.has(peer)) continue;
+        for await (const event of dht.findProviders(cid, { signal }))
+          for (const peer of named(event)) {
+            if (!told.has(peer)) yield peer;
             told.add(peer);
-            yield peer;
           }
-        }
       } catch (error) {
         signal.throwIfAborted();
         throw error;
       }
     },
   };
+}
+
+function named(event: QueryEvent): PeerId[] {
+  return event.name === "PROVIDER" ? event.providers.flatMap(({ id }) => asPeerId(id) ?? []) : [];
 }
 
 /** Keys of any shape land evenly in the key space, and none can be aimed at a chosen peer. */

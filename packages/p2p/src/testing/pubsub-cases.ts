@@ -28,7 +28,7 @@ export const pubsubCases: readonly ContractCase[] = [
       const readers = [1, 2].map(() => take(b.pubsub.subscribe(topic, stop), "count", 3));
       for (const n of [1, 2, 3]) await a.pubsub.publish(topic, "count", n);
       for (const envelopes of await Promise.all(readers))
-        assert.deepEqual(envelopes.map(({ body }) => body).toSorted(), [1, 2, 3]);
+        assert.deepEqual(new Set(envelopes.map(({ body }) => body)), new Set([1, 2, 3]));
       stop.abort();
     },
   },

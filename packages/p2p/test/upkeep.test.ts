@@ -1,0 +1,178 @@
+import { createSigner, type PeerId, silentLogger } from "@chorus/kernel";
+import { manualClock } from "@chorus/kernel/testing";
+import { describe, expect, it } from "vitest";
+import { type MeshControl, Upkeep } from "../src/upkeep.ts";
+
+const names = (await Promise.all([1, 2, 3].map((n) => createSigner(new Uint8Array(32).fill(n)))))
+  .map(({ peer }) => peer)
+  .toSorted();
+const [low, self, high] = names as [PeerId, PeerId, PeerId];
+const ADDRESS = "/ip4/127.0.0.1/tcp/1";
+
+function setup() {
+  const clock = manualClock();
+  const connected = new Set<PeerId>();
+  const mute = new Set<PeerId>();
+  const reachable = new Set<PeerId>();
+  const revoked = new Set<PeerId>();
+  const dials: { peer: PeerId; at: number; addresses: readonly string[] }[] = [];
+  const drops: { peer: PeerId; reason: string }[] = [];
+  const mesh: MeshControl = {
+    self,
+    connected: () => [...connected],
+    mute: () => [...mute],
+    dial: async ({ peer, addresses }) => {
+      dials.push({ peer, addresses, at: clock.monotonic() });
+      if (!reachable.has(peer)) throw new Error("nobody there");
+      connected.add(peer);
+      upkeep.connected(peer);
+    },
+    drop: (peer, reason) => {
+      drops.push({ peer, reason });
+      connected.delete(peer);
+      upkeep.lost(peer);
+    },
+  };
+  const upkeep = new Upkeep({ mesh, clock, logger: silentLogger, isRevoked: (peer) => revoked.has(peer) });
+  upkeep.start();
+  return { clock, connected, mute, reachable, revoked, dials, drops, upkeep };
+}
+
+describe("the upkeep", () => {
+  it("dials what is found: at once with the smaller name, a second later with the larger", async () => {
+    const { clock, reachable, dials, upkeep } = setup();
+    await using _ = upkeep;
+    reachable.add(low).add(high);
+    upkeep.hint({ peer: high, addresses: [ADDRESS] });
+    upkeep.hint({ peer: low, addresses: [ADDRESS] });
+    await clock.advance(999);
+    expect(dials.map(({ peer }) => peer)).toEqual([high]);
+    await clock.advance(10);
+    expect(dials.map(({ peer }) => peer)).toEqual([high, low]);
+  });
+
+  it("does not dial who has dialled it meanwhile, nor itself", async () => {
+    const { clock, connected, dials, upkeep } = setup();
+    await using _ = upkeep;
+    upkeep.hint({ peer: low, addresses: [ADDRESS] });
+    upkeep.hint({ peer: self, addresses: [ADDRESS] });
+    connected.add(low);
+    upkeep.connected(low);
+    await clock.advance(60_000);
+    expect(dials).toEqual([]);
+  });
+
+  it("brings a lost member back after hours, and never asks less often than every 15 s", async () => {
+    const { clock, connected, reachable, dials, upkeep } = setup();
+    await using _ = upkeep;
+    connected.add(high);
+    upkeep.connected(high);
+    upkeep.learn({ peer: high, addresses: [ADDRESS] });
+    connected.delete(high);
+    upkeep.lost(high);
+    await clock.advance(30_000);
+    expect(dials.length).toBeGreaterThanOrEqual(18);
+    await clock.advance(2 * 3_600_000);
+    const gaps = dials.slice(1).map(({ at }, i) => at - dials[i]!.at);
+    expect(Math.max(...gaps)).toBeLessThanOrEqual(15_010);
+    reachable.add(high);
+    await clock.advance(15_010);
+    expect(connected.has(high)).toBe(true);
+    const count = dials.length;
+    await clock.advance(60_000);
+    expect(dials.length).toBe(count);
+  });
+
+  it("dials a bootstrap peer until it answers", async () => {
+    const { clock, connected, reachable, dials, upkeep } = setup();
+    await using _ = upkeep;
+    upkeep.want({ peer: low, addresses: [ADDRESS] });
+    await clock.advance(10_000);
+    expect(dials[0]?.at).toBe(0);
+    expect(dials.length).toBeGreaterThan(5);
+    reachable.add(low);
+    await clock.advance(1_600);
+    expect(connected.has(low)).toBe(true);
+  });
+
+  it("asks less and less often for a peer that was only rumoured", async () => {
+    const { clock, dials, upkeep } = setup();
+    await using _ = upkeep;
+    for (let minute = 0; minute < 60; minute++) {
+      upkeep.hint({ peer: high, addresses: [ADDRESS] });
+      await clock.advance(60_000);
+    }
+    expect(dials.length).toBeGreaterThan(30);
+    expect(dials.length).toBeLessThan(75);
+  });
+
+  it("tries a new address at once, and what a member said itself before rumours", async () => {
+    const { clock, dials, upkeep } = setup();
+    await using _ = upkeep;
+    upkeep.connected(high);
+    upkeep.learn({ peer: high, addresses: ["/ip4/127.0.0.1/tcp/2"] });
+    upkeep.lost(high);
+    await clock.advance(300_000);
+    const count = dials.length;
+    upkeep.hint({ peer: high, addresses: ["/ip4/127.0.0.1/tcp/3"] });
+    await clock.advance(0);
+    expect(dials.slice(count)).toMatchObject([{ addresses: ["/ip4/127.0.0.1/tcp/2", "/ip4/127.0.0.1/tcp/3"] }]);
+  });
+
+  it("replaces a connection whose gossip streams are gone", async () => {
+    const { clock, connected, mute, reachable, dials, drops, upkeep } = setup();
+    await using _ = upkeep;
+    connected.add(high);
+    upkeep.connected(high);
+    upkeep.learn({ peer: high, addresses: [ADDRESS] });
+    reachable.add(high);
+    mute.add(high);
+    await clock.advance(4_400);
+    expect(drops).toEqual([]);
+    await clock.advance(1_600);
+    expect(drops).toEqual([{ peer: high, reason: "gossip streams lost" }]);
+    mute.clear();
+    await clock.advance(1_600);
+    expect(dials.length).toBe(1);
+    expect(connected.has(high)).toBe(true);
+  });
+
+  it("gives a connection that recovers its gossip by itself its time", async () => {
+    const { clock, connected, mute, drops, upkeep } = setup();
+    await using _ = upkeep;
+    connected.add(high);
+    for (let round = 0; round < 5; round++) {
+      mute.add(high);
+      await clock.advance(4_400);
+      mute.clear();
+      await clock.advance(1_600);
+    }
+    expect(drops).toEqual([]);
+  });
+
+  it("lets go of a member that is revoked, and does not dial it again", async () => {
+    const { clock, connected, revoked, dials, drops, upkeep } = setup();
+    await using _ = upkeep;
+    connected.add(high);
+    upkeep.connected(high);
+    upkeep.learn({ peer: high, addresses: [ADDRESS] });
+    revoked.add(high);
+    await clock.advance(1_600);
+    expect(drops).toEqual([{ peer: high, reason: "revoked" }]);
+    await clock.advance(60_000);
+    expect(dials).toEqual([]);
+  });
+
+  it("forgets rumours before members when its book is full", async () => {
+    const { clock, connected, dials, upkeep } = setup();
+    await using _ = upkeep;
+    connected.add(high);
+    upkeep.connected(high);
+    upkeep.learn({ peer: high, addresses: [ADDRESS] });
+    for (let n = 0; n < 3_000; n++) upkeep.hint({ peer: `${low}${n}` as PeerId, addresses: [] });
+    connected.delete(high);
+    upkeep.lost(high);
+    await clock.advance(10);
+    expect(dials.map(({ peer }) => peer)).toEqual([high]);
+  });
+});
