@@ -40,8 +40,10 @@ export type Alphabet =
   | "base64"
   | "base64-padded"
   | "base64url"
+  | "base64-any"
   | "uuid"
   | "bech32-upper"
+  | "unreserved"
   | "token";
 
 /** A literal, or a greedy run of characters from one alphabet. Without `max` the run may be of any length. */
@@ -66,6 +68,11 @@ export interface TokenRule {
   readonly checksum?: "crc32-base62";
   /** Leaves the anchor in place and hides only what follows it. @default false */
   readonly keepAnchor?: boolean;
+  /**
+   * A token may follow a letter or digit directly. Otherwise it must stand apart, where an escape (`\\n`, `%20`,
+   * an ANSI colour) counts as apart. @default false
+   */
+  readonly glued?: boolean;
   /** @default "strong" */
   readonly confidence?: Confidence;
 }
@@ -83,7 +90,7 @@ export interface Learned {
   readonly accepted: boolean;
   readonly reason?: string;
   /** Stops watching for the value. Streams that are open keep what they were opened with. */
-  forget(): void;
+  readonly forget: () => void;
 }
 
 /** A stream of bytes on its way out. What `push` and `end` return, put together, is the redacted stream. */
