@@ -154,13 +154,14 @@ function judge(
 }
 
 const PLACEHOLDER_LENGTH = 16;
+const PLACEHOLDER_READ = 64;
 const PLACEHOLDER_DISTINCT = 3;
 
 /** `xxxxxxxx…` and the like: no random token of 16 characters has so few different ones. */
 function isPlaceholder(text: string, from: number, end: number): boolean {
   if (end - from < PLACEHOLDER_LENGTH) return false;
   const distinct = new Set<number>();
-  for (let i = from; i < end; i++) {
+  for (let i = from; i < end && i < from + PLACEHOLDER_READ; i++) {
     distinct.add(text.charCodeAt(i));
     if (distinct.size > PLACEHOLDER_DISTINCT) return false;
   }
