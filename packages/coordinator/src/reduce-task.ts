@@ -61,19 +61,22 @@ export function reduceTask(
 
 /** All that can stand against a command for a known task. */
 function refusalOf(task: TaskRecord, command: Later, context: CommandContext): Refusal | undefined {
-  const possible = command.type in transitions[task.state];
-  if (command.type === "task-cancel") return possible ? undefined : "not-possible";
-  if (command.type === "task-claim") {
-    if (!possible) return "not-possible";
-    return isCapable(command.capabilities, task.spec.requirements) ? undefined : "not-capable";
-  }
-  const { lease } = task;
-  if (!possible || lease === undefined || !isSameToken(lease.token, command.token)) return "fenced";
+  const underLease = "token" in command;
+  if (!(command.type in transitions[task.state])) return underLease ? "fenced" : "not-possible";
+  if (underLease) return refusalUnderLease(task, command, context);
+  if (command.type === "task-cancel") return undefined;
+  return isCapable(command.capabilities, task.spec.requirements) ? undefined : "not-capable";
+}
+
+function refusalUnderLease(
+  { lease, progressed }: TaskRecord,
+  command: Extract<Later, { readonly token: Token }>,
+  context: CommandContext,
+): Refusal | undefined {
+  if (lease === undefined || !isSameToken(lease.token, command.token)) return "fenced";
   if (command.type === "task-expire") return lease.renewal === command.renewal ? undefined : "renewed";
   if (lease.holder !== context.from) return "fenced";
-  return command.type === "task-progress" && task.progressed >= MAX_PROGRESS
-    ? "too-much-progress"
-    : undefined;
+  return command.type === "task-progress" && progressed >= MAX_PROGRESS ? "too-much-progress" : undefined;
 }
 
 function carryOut(task: TaskRecord, command: Later, context: CommandContext): Reduced {

@@ -1,0 +1,145 @@
+import { errorCode } from "@chorus/kernel";
+import { canonicalText } from "./canonical-of.ts";
+import type { Reason, RunResult } from "./contract.ts";
+import { AttemptFailedError, LeaseLostError, RefusedError } from "./errors.ts";
+import type { OutputLogs } from "./output-logs.ts";
+import type { Peer } from "./peer.ts";
+import { ProgressSender } from "./progress-sender.ts";
+import { isRetryable } from "./proposer.ts";
+import { type LeasedTask, type RunPorts, runTask } from "./run-task.ts";
+
+/** Renewals in one lease time: three may be lost. */
+export const RENEWALS = 4;
+
+/** How long a stopping peer tries to give its lease back. */
+const FAREWELL_MS = 1000;
+
+/** What one attempt needs besides the peer's parts. */
+export interface AttemptOptions {
+  readonly logs: OutputLogs;
+  /** Aborted when the lease is lost; the attempt aborts it itself when it is told so first. */
+  readonly lost: AbortController;
+}
+
+/**
+ * Carries one attempt out under its lease: keeps the lease alive, hands output and progress on, runs the task, and
+ * gives the lease back when the run could not be carried out. Never rejects.
+ */
+export async function attempt(peer: Peer, task: LeasedTask, options: AttemptOptions): Promise<void> {
+  const { logs, lost } = options;
+  const { logger } = peer.components;
+  const over = new AbortController();
+  const signal = AbortSignal.any([peer.stop, lost.signal]);
+  peer.background.run("renewal", keepLease(peer, task, { lost, over: over.signal }));
+  try {
+    const verdict = await runTask(task, portsOf(peer, logs, signal), signal);
+    logger.info("attempt ended", { task: task.id, attempt: task.attempt, verdict });
+  } catch (error) {
+    if (lost.signal.aborted) logger.info("attempt was given up", { task: task.id, attempt: task.attempt });
+    else await giveBack(peer, task, error);
+  } finally {
+    over.abort();
+    logs.get(task.id, task.attempt)?.end();
+  }
+}
+
+/** The peer's ports, with executor and ledger narrowed to one lease. */
+function portsOf(peer: Peer, logs: OutputLogs, leaseSignal: AbortSignal): RunPorts {
+  return {
+    ...peer.components,
+    executor: {
+      execute: (task, { signal }) => {
+        const progress = new ProgressSender(peer, task, leaseSignal);
+        return execute(peer, { task, progress, logs, signal });
+      },
+    },
+    ledger: {
+      async complete({ id, lease }, result, { signal }) {
+        const command = { type: "task-complete", task: id, token: lease.token, result } as const;
+        const { result: answer } = await peer.proposer.insist(command, signal);
+        if (answer.status === "applied") return "committed";
+        if (answer.refusal === "fenced") return "fenced";
+        throw new RefusedError(id, answer.refusal);
+      },
+    },
+  };
+}
+
+interface Execution {
+  readonly task: LeasedTask;
+  readonly progress: ProgressSender;
+  readonly logs: OutputLogs;
+  readonly signal: AbortSignal;
+}
+
+async function execute(peer: Peer, { task, progress, logs, signal }: Execution): Promise<RunResult> {
+  const log = logs.open(task.id, task.attempt);
+  progress.push({ phase: "started", message: `attempt ${task.attempt} of ${task.spec.attempts}` });
+  try {
+    const run = await peer.components.executor.execute(task, {
+      attempt: task.attempt,
+      onOutput: ({ stream, bytes }) => log.append(stream, bytes),
+      onProgress: (step) => progress.push(step),
+      signal,
+    });
+    if (run.outcome === "failed" && run.retryable === true)
+      throw new AttemptFailedError(run.reason ?? "the run could not be carried out");
+    return run;
+  } finally {
+    log.end();
+    // What the run told comes before how it ended.
+    await progress.flush();
+  }
+}
+
+/** Signs of life come from here, not from the work: a busy model or a hung command does not look dead. */
+async function keepLease(
+  peer: Peer,
+  task: LeasedTask,
+  signals: { readonly lost: AbortController; readonly over: AbortSignal },
+): Promise<void> {
+  const { id, lease } = task;
+  const signal = AbortSignal.any([peer.stop, signals.lost.signal, signals.over]);
+  while (!signal.aborted)
+    try {
+      await peer.components.clock.sleep(lease.ttlMs / RENEWALS, { signal });
+      const renewal = { type: "task-renew", task: id, token: lease.token } as const;
+      const { result } = await peer.proposer.once(renewal, signal);
+      if (result.status === "refused" && !signal.aborted)
+        signals.lost.abort(new LeaseLostError(id, result.state ?? "ready"));
+    } catch (error) {
+      if (signal.aborted) return;
+      // Without a leader nobody can take the lease away either.
+      if (!isRetryable(error)) throw error;
+    }
+}
+
+/** Frees the task for another attempt, for as long as this peer may still speak. */
+async function giveBack(peer: Peer, task: LeasedTask, error: unknown): Promise<void> {
+  const { clock, logger } = peer.components;
+  const { id, lease } = task;
+  const reason = reasonOf(peer, error);
+  if (!peer.stop.aborted) logger.warn("attempt failed", { task: id, attempt: task.attempt, ...reason });
+  const late = new AbortController();
+  const timer = new AbortController();
+  const limit = clock.sleep(peer.stop.aborted ? FAREWELL_MS : lease.ttlMs, { signal: timer.signal });
+  limit.then(
+    () => late.abort(),
+    () => undefined,
+  );
+  try {
+    await peer.proposer.insist({ type: "task-fail", task: id, token: lease.token, reason }, late.signal);
+  } catch {
+    logger.debug("lease will lapse by itself", { task: id });
+  } finally {
+    timer.abort();
+  }
+}
+
+function reasonOf(peer: Peer, error: unknown): Reason {
+  const cause: unknown = peer.stop.aborted ? peer.stop.reason : error;
+  const text = cause instanceof Error ? cause.message : "the run could not be carried out";
+  const { value } = peer.components.redactor.redactValue(text);
+  const code = canonicalText(errorCode(cause) ?? "coordinator/attempt-failed", 64);
+  return { code, message: canonicalText(value, 512) };
+}

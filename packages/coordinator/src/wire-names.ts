@@ -1,0 +1,5 @@
+/** Gossip topic on which the addresses of new decisions are told, and nothing else of them. */
+export const DECISIONS_TOPIC = "chorus/decisions";
+
+/** Stream protocol that serves a running attempt's output. */
+export const OUTPUT_PROTOCOL = "/chorus/output/1.0.0";
