@@ -65,7 +65,9 @@ describe("streams", () => {
   });
 
   it("give the same bytes when every byte comes alone", () => {
-    const text = [...secrets, known, jwt, samplePrivateKey(), "postgres://a:bcd@e"].join("\n");
+    const escaped = ["\u001b[1;31m", "%3D", "\\n", " \u001b[0m"].map((before) => before + secrets[0]!);
+    const urls = ["postgres://a:bcd@e", "a ucxl://agent:role@project:task/"];
+    const text = [...secrets, known, jwt, samplePrivateKey(), ...escaped, ...urls].join("\n");
     const bytes = Buffer.from(text);
     expect(run(Array.from(bytes, (byte) => Uint8Array.of(byte)))).toEqual(run([bytes]));
   });
