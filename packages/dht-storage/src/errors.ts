@@ -29,7 +29,9 @@ export class DiskError extends ChorusError {
 export class TooLargeError extends ChorusError {
   readonly code = "dht-storage/too-large";
   constructor(blobClass: string, limit: number) {
-    super(`a blob of class ${blobClass} holds at most ${limit} bytes`, { detail: { class: blobClass, limit } });
+    super(`a blob of class ${blobClass} holds at most ${limit} bytes`, {
+      detail: { class: blobClass, limit },
+    });
   }
 }
 

@@ -13,5 +13,6 @@ export type {
   StorageComponents,
   StorageOptions,
 } from "./contract.ts";
+export { dhtStorage } from "./dht-storage.ts";
 export { EquivocationError } from "./errors.ts";
 export { deriveKeys, openMeshKeys } from "./keys.ts";
