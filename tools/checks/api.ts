@@ -13,20 +13,28 @@ export function checkApi({ root, packages }: Workspace, update: boolean): readon
   return packages
     .filter(({ kind }) => kind === "packages")
     .flatMap((found) => {
-      const file = `${FOLDER}/${shortName(found)}.txt`;
       const built = renderApi(found);
       if (built === undefined) return [`${found.dir}: dist/index.d.ts is missing: build first`];
-      const known = readText(root, file) ?? "";
+      const known = readText(root, snapshotOf(found)) ?? "";
       if (known === built) return [];
-      if (!update)
-        return [
-          `${file} is not what ${found.dir} exports (npm run verify -- --update accepts it)`,
-          ...changes(known, built),
-        ];
-      mkdirSync(join(root, FOLDER), { recursive: true });
-      writeFileSync(join(root, file), built);
+      if (!update) return [outdated(found), ...changes(known, built)];
+      writeSnapshot(root, found);
       return [];
     });
+}
+
+/** Accepts what is built as the interface. */
+export function writeSnapshot(root: string, found: Package): void {
+  mkdirSync(join(root, FOLDER), { recursive: true });
+  writeFileSync(join(root, snapshotOf(found)), renderApi(found) ?? "");
+}
+
+function outdated(found: Package): string {
+  return `${snapshotOf(found)} is not what ${found.dir} exports (npm run verify -- --update accepts it)`;
+}
+
+function snapshotOf(found: Package): string {
+  return `${FOLDER}/${shortName(found)}.txt`;
 }
 
 /** The declarations that each entry exports, by name, followed by those they need and do not export. */

@@ -1,4 +1,8 @@
 import { spawn } from "node:child_process";
+import { delimiter, join } from "node:path";
+
+/** Programs that came with the packages are found first, wherever the call comes from. */
+const PATH = join(import.meta.dirname, "../../node_modules/.bin") + delimiter + (process.env["PATH"] ?? "");
 
 /** What a finished process left behind. */
 export interface Finished {
@@ -11,9 +15,14 @@ export interface Finished {
 /** Runs a program to its end, with its output kept for whoever wants to show it. */
 export function execute(
   argv: readonly [string, ...string[]],
-  options: { readonly cwd: string; readonly timeoutMs?: number; readonly env?: NodeJS.ProcessEnv },
+  options: {
+    readonly cwd: string;
+    readonly timeoutMs?: number;
+    readonly env?: Readonly<Record<string, string>>;
+  },
 ): Promise<Finished> {
-  const { cwd, timeoutMs = 600_000, env = process.env } = options;
+  const { cwd, timeoutMs = 600_000 } = options;
+  const env = { ...process.env, PATH, ...options.env };
   const [program, ...args] = argv;
   return new Promise((resolve) => {
     const chunks: Buffer[] = [];
