@@ -40,7 +40,12 @@ export async function demo(args: DemoArguments, terminal: Terminal): Promise<num
   const ended = { well: false };
   try {
     const env = { ...passedOn(terminal.env), CHORUS_SANDBOX_ENGINE: sandbox.engine };
-    await using mesh = await startMesh({ directory, voter: VOTER, others: [ENTRY, THIRD], env });
+    await using mesh = await startMesh({
+      directory,
+      voter: { name: VOTER },
+      others: [{ name: ENTRY }, { name: THIRD }],
+      env,
+    });
     const stop = watch(mesh, told, terminal.signal);
     ended.well = await live({ mesh, job, told, signal: stop });
     if (args.keep && ended.well) await keep(mesh, told, stop);

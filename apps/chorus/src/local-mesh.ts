@@ -34,14 +34,21 @@ export class StartError extends Error {}
 
 const STOP_MS = 5000;
 
+/** One agent to start, with what its environment has besides the mesh's. */
+export interface PeerPlan {
+  readonly name: string;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
 /**
- * Starts agents that share a fresh cluster secret; the first one is the voter, the others join through it.
+ * Starts agents that share a fresh cluster secret, kept in `directory`; the voter first, the others join through it.
  * @param options.env more environment for every agent, for example the sandbox engine
+ * @throws StartError when one does not come up; the others are ended
  */
 export async function startMesh(options: {
   readonly directory: string;
-  readonly voter: string;
-  readonly others: readonly string[];
+  readonly voter: PeerPlan;
+  readonly others: readonly PeerPlan[];
   readonly env: Readonly<Record<string, string>>;
 }): Promise<LocalMesh> {
   const { directory, voter, others, env } = options;
@@ -51,11 +58,14 @@ export async function startMesh(options: {
   const secret = join(directory, "cluster-secret");
   writeFileSync(secret, randomBytes(32).toString("hex"), { mode: 0o600 });
   const shared = { ...env, CHORUS_CLUSTER: "demo", CHORUS_CLUSTER_SECRET_FILE: secret, CHORUS_MDNS: "false" };
-  const open = async (name: string, extra: Record<string, string>): Promise<Started> =>
-    stack.use(await startAgent({ directory, name, env: { ...shared, ...extra }, onEnd }));
+  const open = async ({ name, env: own }: PeerPlan, role: Record<string, string>): Promise<Started> =>
+    stack.use(await startAgent({ directory, name, env: { ...shared, ...own, ...role }, onEnd }));
   const first = await open(voter, { CHORUS_ELECTION_ELIGIBLE: "true" });
-  const joining = { CHORUS_ELECTION_ELIGIBLE: "false", CHORUS_BOOTSTRAP: first.ready.addresses.join(",") };
-  const rest = await Promise.all(others.map((name) => open(name, joining)));
+  const observer = {
+    CHORUS_ELECTION_ELIGIBLE: "false",
+    CHORUS_BOOTSTRAP: first.ready.addresses.join(","),
+  };
+  const rest = await Promise.all(others.map((plan) => open(plan, observer)));
   const owned = stack.move();
   return {
     peers: [first, ...rest].map(({ peer }) => peer),
