@@ -32,7 +32,7 @@ export type Message =
     }
   | { readonly kind: "beat"; readonly term: number; readonly number: number }
   | { readonly kind: "beat-ack"; readonly term: number; readonly number: number }
-  /** "Are you the admin?" Only the admin answers, with its certificate and a beat. */
+  /** "Are you the admin?" Only the admin answers, with its certificate. */
   | { readonly kind: "probe" }
   | { readonly kind: "certificate"; readonly certificate: AdminCert }
   /** The admin of this term gives the lead up; its lease has ended. */

@@ -4,7 +4,7 @@ import { verifyCertificate } from "../src/index.ts";
 import { signBallot } from "../src/certificate.ts";
 import { encodeMessage, PROTOCOL, TOPIC, canonicalCertificate } from "../src/wire.ts";
 import { memoryVoteStore } from "../src/testing/index.ts";
-import { peers, record, setup, signers } from "./fixtures.ts";
+import { peers, record, setup, signers, until } from "./fixtures.ts";
 
 const [voter, observer] = [0, 1];
 
@@ -13,8 +13,7 @@ describe("a lone voter", () => {
     await using mesh = await setup();
     const { voting } = await mesh.join(voter, { role: "voter" });
     expect(voting.isAdmin()).toBe(false);
-    await mesh.clock.advance(0);
-    expect(voting.isAdmin()).toBe(true);
+    await until(() => voting.isAdmin());
     const admin = voting.admin()!;
     expect(admin).toMatchObject({ peer: peers[voter], term: 1 });
     expect(await verifyCertificate(admin.certificate, voting.config()!)).toBe(true);
@@ -22,6 +21,7 @@ describe("a lone voter", () => {
   it("keeps the lead in one term as long as it beats", async () => {
     await using mesh = await setup();
     const { voting } = await mesh.join(voter, { role: "voter" });
+    await until(() => voting.isAdmin());
     for (let i = 0; i < 100; i++) {
       await mesh.clock.advance(333);
       expect(voting.isAdmin()).toBe(true);
@@ -43,8 +43,7 @@ describe("a lone voter", () => {
     await mesh.clock.advance(1000);
     expect(voting.isAdmin()).toBe(false);
     gate.resolve();
-    await mesh.clock.advance(0);
-    expect(voting.isAdmin()).toBe(true);
+    await until(() => voting.isAdmin());
     expect(await inner.load()).toMatchObject({ term: 1, votedFor: peers[voter] });
   });
   it("does not lead while its vote cannot be stored, and does once it can", async () => {
@@ -61,17 +60,17 @@ describe("a lone voter", () => {
     expect(voting.admin()).toBeUndefined();
     expect(mesh.logs).toContain("vote could not be stored");
     full = false;
-    await mesh.clock.advance(1000);
-    expect(voting.isAdmin()).toBe(true);
+    await mesh.clock.advance(500);
+    await until(() => voting.isAdmin());
   });
   it("raises the term after a restart and keeps its vote and configuration", async () => {
     await using mesh = await setup();
     const first = await mesh.join(voter, { role: "voter" });
-    await mesh.clock.advance(0);
+    await until(() => first.voting.isAdmin());
     await first.kill();
     expect(await first.store.load()).toMatchObject({ term: 1, votedFor: peers[voter], config: { cterm: 1 } });
     const again = await mesh.join(voter, { role: "voter" }, first.store);
-    await mesh.clock.advance(0);
+    await until(() => again.voting.isAdmin());
     expect(again.voting.admin()?.term).toBe(2);
     expect(again.voting.config()).toMatchObject({ cterm: 2, version: 1, voters: [{ peer: peers[voter] }] });
     expect(await verifyCertificate(again.voting.admin()!.certificate, first.voting.config()!)).toBe(true);
@@ -80,12 +79,12 @@ describe("a lone voter", () => {
     await using mesh = await setup();
     const { clock } = mesh;
     const { voting } = await mesh.join(voter, { role: "voter" });
-    await clock.advance(0);
-    const { monotonic } = clock;
+    await until(() => voting.isAdmin());
+    const monotonic = clock.monotonic.bind(clock);
     Object.assign(clock, { monotonic: () => monotonic() + 10_000 });
     expect(voting.isAdmin()).toBe(false);
     await clock.advance(500);
-    expect(voting.admin()).toMatchObject({ term: 2 });
+    await until(() => voting.admin()?.term === 2);
   });
   it("refuses a store of another mesh, or without a place for it", async () => {
     await using mesh = await setup();
@@ -129,9 +128,10 @@ describe("an observer", () => {
     await mesh.clock.advance(100);
     expect(early.voting.config()).toBeUndefined();
     const admin = await mesh.join(voter, { role: "voter" });
+    await until(() => admin.voting.isAdmin());
     const late = await mesh.join(2, { role: "observer" });
-    await mesh.clock.advance(0);
     for (const { voting } of [early, late]) {
+      await until(() => voting.admin() !== undefined);
       expect(voting.admin()).toMatchObject({ peer: admin.peer, term: 1 });
       expect(voting.isAdmin()).toBe(false);
       expect(voting.config()?.voters).toEqual(admin.voting.config()?.voters);
@@ -141,22 +141,23 @@ describe("an observer", () => {
     await using mesh = await setup();
     const admin = await mesh.join(voter, { role: "voter" });
     const first = await mesh.join(observer, { role: "observer" });
-    await mesh.clock.advance(0);
+    await until(() => first.voting.admin() !== undefined);
     await first.kill();
     await admin.kill();
-    await mesh.join(3, { role: "voter" });
+    const stranger = await mesh.join(3, { role: "voter" });
+    await until(() => stranger.voting.isAdmin());
     const again = await mesh.join(observer, { role: "observer" }, first.store);
+    await until(() => mesh.logs.includes("certificate refused"));
     await mesh.clock.advance(1000);
     expect(again.voting.config()?.voters).toMatchObject([{ peer: peers[voter] }]);
     expect(again.voting.admin()).toBeUndefined();
-    expect(mesh.logs).toContain("certificate refused");
   });
   it("refuses certificates that were forged, cut short, or are older", async () => {
     await using mesh = await setup();
     const admin = await mesh.join(voter, { role: "voter" });
     const { voting } = await mesh.join(observer, { role: "observer" });
     const insider = mesh.network.join(signers[4]!);
-    await mesh.clock.advance(0);
+    await until(() => voting.admin() !== undefined);
     const { certificate } = admin.voting.admin()!;
     const ballot = { config: certificate.config, term: 9, candidate: peers[4]! };
     const selfSigned = { voter: peers[4]!, signature: await signBallot(ballot, signers[4]!) };
@@ -174,13 +175,15 @@ describe("an observer", () => {
       await stream.send(encodeMessage({ kind: "certificate", certificate: one }));
       await insider.pubsub.publish(TOPIC, "admin-certificate", canonicalCertificate(one));
     }
-    await mesh.clock.advance(0);
+    await until(
+      () => mesh.logs.filter((line) => line === "certificate refused").length === 3 * forged.length,
+    );
     expect(voting.admin()).toMatchObject({ peer: peers[voter], term: 1 });
 
     await admin.kill();
     const again = await mesh.join(voter, { role: "voter" }, admin.store);
-    await mesh.clock.advance(0);
-    expect(voting.admin()).toMatchObject({ peer: again.peer, term: 2 });
+    await until(() => voting.admin()?.term === 2);
+    expect(voting.admin()?.peer).toBe(again.peer);
     await stream.send(encodeMessage({ kind: "certificate", certificate }));
     await insider.pubsub.publish(TOPIC, "admin-certificate", canonicalCertificate(certificate));
     await mesh.clock.advance(0);
@@ -189,12 +192,12 @@ describe("an observer", () => {
   it("refuses the older term also after a restart of its own", async () => {
     await using mesh = await setup();
     const admin = await mesh.join(voter, { role: "voter" });
-    await mesh.clock.advance(0);
+    await until(() => admin.voting.isAdmin());
     const old = admin.voting.admin()!.certificate;
     await admin.kill();
     const again = await mesh.join(voter, { role: "voter" }, admin.store);
     const first = await mesh.join(observer, { role: "observer" });
-    await mesh.clock.advance(0);
+    await until(() => first.voting.admin()?.term === 2);
     await again.kill();
     await first.kill();
     const { voting } = await mesh.join(observer, { role: "observer" }, first.store);
@@ -212,15 +215,14 @@ describe("an observer", () => {
     await expect(Array.fromAsync(stream.frames)).rejects.toMatchObject({ code: "kernel/invalid-input" });
     await insider.pubsub.publish(TOPIC, "admin-certificate", { nonsense: true });
     await mesh.join(voter, { role: "voter" });
-    await mesh.clock.advance(0);
-    expect(voting.admin()?.term).toBe(1);
+    await until(() => voting.admin()?.term === 1);
   });
   it("does not believe a beat, a resignation or a certificate's echo by somebody else", async () => {
     await using mesh = await setup();
     const admin = await mesh.join(voter, { role: "voter" });
     const { voting } = await mesh.join(observer, { role: "observer" });
     const insider = mesh.network.join(signers[4]!);
-    await mesh.clock.advance(0);
+    await until(() => voting.admin() !== undefined);
     const { certificate } = voting.admin()!;
     const stream = await insider.streams.open(peers[observer]!, PROTOCOL, new AbortController());
     await stream.send(encodeMessage({ kind: "resign", term: 1 }));
@@ -228,8 +230,7 @@ describe("an observer", () => {
     await mesh.clock.advance(0);
     expect(voting.admin()).toMatchObject({ peer: peers[voter], term: 1 });
     await admin.kill();
-    await mesh.clock.advance(0);
-    expect(voting.admin()).toBeUndefined();
+    await until(() => voting.admin() === undefined);
     await stream.send(encodeMessage({ kind: "certificate", certificate }));
     await stream.send(encodeMessage({ kind: "beat", term: 1, number: 99 }));
     await mesh.clock.advance(0);
@@ -242,13 +243,13 @@ describe("losing the admin", () => {
     await using mesh = await setup();
     const admin = await mesh.join(voter, { role: "voter" });
     const { voting } = await mesh.join(observer, { role: "observer" });
-    await mesh.clock.advance(0);
-    const { seen, stop } = record(voting);
+    await until(() => voting.admin() !== undefined);
+    const seen = record(voting);
     await admin.kill();
+    await until(() => voting.admin() === undefined);
     await mesh.clock.advance(0);
-    expect(voting.admin()).toBeUndefined();
-    stop();
-    expect(seen.map((one) => one?.term)).toEqual([1, undefined]);
+
+    expect(seen.admins.map((one) => one?.term)).toEqual([1, undefined]);
   });
   it.each([
     ["lan", 2500],
@@ -259,7 +260,9 @@ describe("losing the admin", () => {
       await using mesh = await setup();
       const silent = mesh.network.join(signers[voter]!);
       const config = {
-        ...{ cluster: "mesh", cterm: 0, version: 1 },
+        cluster: "mesh",
+        cterm: 0,
+        version: 1,
         voters: [{ peer: peers[voter]!, eligible: true, priority: 0 }],
       };
       const ballot = { config, term: 1, candidate: peers[voter]! };
@@ -268,6 +271,7 @@ describe("losing the admin", () => {
       const stream = await silent.streams.open(peers[observer]!, PROTOCOL, new AbortController());
       const certificate = { ...ballot, votes: [{ voter: peers[voter]!, signature }] };
       await stream.send(encodeMessage({ kind: "certificate", certificate }));
+      await until(() => voting.admin() !== undefined);
       await mesh.clock.advance(timeoutMs / 2);
       await stream.send(encodeMessage({ kind: "beat", term: 1, number: 1 }));
       await mesh.clock.advance(timeoutMs - 1);
@@ -280,13 +284,12 @@ describe("losing the admin", () => {
     await using mesh = await setup();
     await mesh.join(voter, { role: "voter" });
     const { voting } = await mesh.join(observer, { role: "observer" });
-    await mesh.clock.advance(0);
+    await until(() => voting.admin() !== undefined);
     mesh.network.cut(peers[voter]!, peers[observer]!);
     await mesh.clock.advance(60_000);
     expect(voting.admin()).toBeUndefined();
     mesh.network.heal(peers[voter]!, peers[observer]!);
-    await mesh.clock.advance(0);
-    expect(voting.admin()?.term).toBe(1);
+    await until(() => voting.admin()?.term === 1);
   });
 });
 
@@ -295,26 +298,25 @@ describe("handing over", () => {
     await using mesh = await setup();
     const admin = await mesh.join(voter, { role: "voter" });
     const { voting } = await mesh.join(observer, { role: "observer" });
-    await mesh.clock.advance(0);
+    await until(() => voting.admin() !== undefined);
     await admin.voting.handOver();
-    await mesh.clock.advance(0);
     expect(admin.voting.isAdmin()).toBe(false);
-    expect(voting.admin()).toBeUndefined();
+    await until(() => voting.admin() === undefined);
     await mesh.clock.advance(4999);
     expect(voting.admin()).toBeUndefined();
     await mesh.clock.advance(1);
-    expect(voting.admin()).toMatchObject({ peer: peers[voter], term: 2 });
+    await until(() => voting.admin()?.term === 2);
   });
   it("does nothing on a peer that does not lead, and ends within one beat when a member is stuck", async () => {
     await using mesh = await setup();
     const admin = await mesh.join(voter, { role: "voter" });
     const follower = await mesh.join(observer, { role: "observer" });
-    await mesh.clock.advance(0);
+    await until(() => follower.voting.admin() !== undefined);
     await follower.voting.handOver();
     expect(follower.voting.admin()?.term).toBe(1);
     const stuck = mesh.network.join(signers[3]!);
     stuck.streams.handle(PROTOCOL, () => new Promise(() => undefined));
-    const { open } = admin.at.streams;
+    const open = admin.at.streams.open.bind(admin.at.streams);
     Object.assign(admin.at.streams, {
       open: (...call: Parameters<typeof open>) =>
         call[0] === peers[3] ? new Promise(() => undefined) : open(...call),
@@ -330,7 +332,7 @@ describe("changes", () => {
   it("starts with the current admin and ends with its signal or the election", async () => {
     await using mesh = await setup();
     const { voting } = await mesh.join(voter, { role: "voter" });
-    await mesh.clock.advance(0);
+    await until(() => voting.isAdmin());
     const ending = new AbortController();
     const read = Array.fromAsync(voting.changes(ending), (admin) => admin?.term);
     const whole = Array.fromAsync(

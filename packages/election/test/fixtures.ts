@@ -61,12 +61,20 @@ export async function setup(): Promise<
   };
 }
 
+/** Waits for what real cryptography and disks do in their own time; the manual clock stands still meanwhile. */
+export async function until(what: () => boolean): Promise<void> {
+  const end = performance.now() + 10_000;
+  while (!what()) {
+    if (performance.now() > end) throw new Error(`never became true: ${what.toString()}`);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
 /** What `changes()` said so far. */
-export function record(voting: Election): { readonly seen: (Admin | undefined)[]; stop(): void } {
-  const ending = new AbortController();
-  const seen: (Admin | undefined)[] = [];
+export function record(voting: Election): { readonly admins: (Admin | undefined)[] } {
+  const admins: (Admin | undefined)[] = [];
   void (async () => {
-    for await (const admin of voting.changes(ending)) seen.push(admin);
+    for await (const admin of voting.changes(new AbortController())) admins.push(admin);
   })();
-  return { seen, stop: () => ending.abort() };
+  return { admins };
 }

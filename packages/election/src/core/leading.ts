@@ -36,11 +36,10 @@ export function countAck(draft: Draft, from: PeerId, ack: Message & { kind: "bea
   set(draft, { rounds, leaseUntil });
 }
 
+/** The certificate alone: a beat would make a peer that refuses the certificate ask again, without end. */
 export function answerProbe(draft: Draft, peer: PeerId): void {
-  const { role, certificate, term, beatNumber } = draft.state;
-  if (role !== "admin" || certificate === undefined) return;
-  send(draft, peer, { kind: "certificate", certificate });
-  send(draft, peer, { kind: "beat", term, number: beatNumber });
+  const { role, certificate } = draft.state;
+  if (role === "admin" && certificate !== undefined) send(draft, peer, { kind: "certificate", certificate });
 }
 
 export function announce(draft: Draft): void {
