@@ -1,3 +1,8 @@
+/**
+ * Tasks from admission to commit. `src/run-task.ts` is a task's life in one function; start reading there.
+ *
+ * @packageDocumentation
+ */
 export type {
   Ack,
   Components,
@@ -8,3 +13,7 @@ export type {
   TaskSpec,
   TaskView,
 } from "./contract.ts";
+export { coordinator } from "./coordinator.ts";
+export { sqliteOutbox } from "./outbox.ts";
+export { taskMachine } from "./task-machine.ts";
+export { parseTask } from "./task-spec.ts";

@@ -1,20 +1,17 @@
-import type { PeerId } from "@chorus/kernel";
-import type { OutputChunk, TaskId, TaskRecord } from "./contract.ts";
+import type { PeerId, PeerStream } from "@chorus/kernel";
+import type { OutputChunk, TaskRecord } from "./contract.ts";
 import { OutputLostError, UnknownTaskError } from "./errors.ts";
 import type { OutputPiece } from "./output-log.ts";
 import type { OutputLogs } from "./output-logs.ts";
 import { fetchOutput, type OutputRequest } from "./output-wire.ts";
 import type { Peer } from "./peer.ts";
-import { isTerminal } from "./transitions.ts";
 import { OUTPUT_PROTOCOL } from "./wire-names.ts";
 
 const PIECE_BYTES = 65_536;
 /** Pause before a worker that does not answer is asked again while its lease lives. */
 const RETRY_MS = 500;
 
-/** What a source of output came to: all of it, or nothing more from here. */
-type Ending = "complete" | "elsewhere";
-type Pieces = AsyncGenerator<OutputPiece, Ending>;
+type Pieces = AsyncGenerator<OutputPiece | "complete">;
 
 /** Reads an attempt's output at any peer: from its own log, from the stored artifact, or from the worker. */
 export class OutputReader {
@@ -26,80 +23,68 @@ export class OutputReader {
     this.#logs = logs;
   }
 
-  /** @param record the task now; the attempt is one of its attempts */
-  async *read(
-    place: { readonly task: TaskId; readonly attempt: number; readonly offset: number },
-    signal: AbortSignal,
-  ): AsyncGenerator<OutputChunk, void> {
-    let { offset } = place;
+  /** @throws 'coordinator/output-lost' when nobody in reach has the rest */
+  async *read(request: OutputRequest, signal: AbortSignal): AsyncGenerator<OutputChunk, void> {
+    const place = { ...request };
     while (!signal.aborted) {
       const record = this.#peer.record(place.task);
       if (record === undefined) throw new UnknownTaskError(place.task);
-      const pieces = this.#source(record, { ...place, offset }, signal);
-      for (;;) {
-        const next = await pieces.next();
-        if (next.done === true) {
-          if (next.value === "complete") return;
-          break;
-        }
-        yield { attempt: place.attempt, ...next.value };
-        offset = next.value.offset + next.value.bytes.length;
+      for await (const piece of this.#source(record, place, signal)) {
+        if (piece === "complete") return;
+        yield { attempt: place.attempt, ...piece };
+        place.offset = piece.offset + piece.bytes.length;
       }
       if (signal.aborted) return;
-      if (!isCurrent(this.#peer.record(place.task), record)) continue;
+      if (hasMoved(record, this.#peer.record(place.task))) continue;
       if (record.lease?.attempt !== place.attempt) throw new OutputLostError(place.task, place.attempt);
       await this.#peer.components.clock.sleep(RETRY_MS, { signal });
     }
   }
 
+  /** Pieces from the best source there is now; without `complete` at the end, there may be more elsewhere. */
   async *#source(record: TaskRecord, request: OutputRequest, signal: AbortSignal): Pieces {
     const log = this.#logs.get(request.task, request.attempt);
-    if (log !== undefined) return yield* whole(log.read(request.offset, signal));
-    const stored =
-      record.attempt === request.attempt ? yield* this.#stored(record, request, signal) : "elsewhere";
-    if (stored === "complete") return stored;
+    if (log !== undefined) {
+      yield* log.read(request.offset, signal);
+      if (!signal.aborted) yield "complete";
+      return;
+    }
+    const stored = record.attempt === request.attempt ? await this.#stored(record, signal) : undefined;
+    if (stored !== undefined) {
+      yield* piecesOf(stored, request.offset);
+      return;
+    }
     const holder = record.holders[request.attempt - 1];
-    return holder === undefined ? "elsewhere" : yield* this.#remote(holder, request, signal);
+    if (holder !== undefined && holder !== this.#peer.components.signer.peer)
+      yield* this.#remote(holder, request, signal);
   }
 
-  async *#stored({ result }: TaskRecord, { offset }: OutputRequest, signal: AbortSignal): Pieces {
+  async #stored({ result }: TaskRecord, signal: AbortSignal): Promise<Uint8Array | undefined> {
     const artifact = result?.artifacts.find(({ path }) => path === "output.log");
-    if (artifact === undefined) return "elsewhere";
-    const bytes = await this.#peer.components.storage.get(artifact.cid, { signal });
-    if (bytes === undefined) return "elsewhere";
-    for (let at = offset; at < bytes.length; at += PIECE_BYTES)
-      yield { offset: at, stream: "stdout", bytes: bytes.subarray(at, at + PIECE_BYTES) };
-    return "complete";
+    return artifact === undefined ? undefined : this.#peer.components.storage.get(artifact.cid, { signal });
   }
 
   async *#remote(holder: PeerId, request: OutputRequest, signal: AbortSignal): Pieces {
-    const { streams, signer, logger } = this.#peer.components;
-    if (holder === signer.peer) return "elsewhere";
+    const { streams, logger } = this.#peer.components;
+    let stream: PeerStream | undefined;
     try {
-      const stream = await streams.open(holder, OUTPUT_PROTOCOL, { signal });
-      try {
-        return (yield* fetchOutput(stream, request)) ? "complete" : "elsewhere";
-      } finally {
-        stream.abort(new Error("output is no longer read"));
-      }
+      stream = await streams.open(holder, OUTPUT_PROTOCOL, { signal });
+      yield* fetchOutput(stream, request);
     } catch (error) {
       if (!signal.aborted) logger.debug("output stream broke", { task: request.task, holder, error });
-      return "elsewhere";
+    } finally {
+      stream?.abort(new Error("output is no longer read"));
     }
   }
 }
 
-async function* whole(pieces: AsyncGenerator<OutputPiece>): Pieces {
-  yield* pieces;
-  return "complete";
+function* piecesOf(bytes: Uint8Array, offset: number): Generator<OutputPiece | "complete"> {
+  for (let at = offset; at < bytes.length; at += PIECE_BYTES)
+    yield { offset: at, stream: "stdout", bytes: bytes.subarray(at, at + PIECE_BYTES) };
+  yield "complete";
 }
 
-/** True while nothing has happened to the task: trying the same again only makes sense after a pause. */
-function isCurrent(now: TaskRecord | undefined, before: TaskRecord): boolean {
-  return (
-    now === undefined ||
-    (isTerminal(now.state) === isTerminal(before.state) &&
-      now.attempt === before.attempt &&
-      (now.lease === undefined) === (before.lease === undefined))
-  );
+/** True when the task has gone on since: another source may have the output now. */
+function hasMoved(before: TaskRecord, now: TaskRecord | undefined): boolean {
+  return now?.state !== before.state || now.attempt !== before.attempt;
 }

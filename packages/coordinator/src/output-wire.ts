@@ -40,22 +40,19 @@ export async function serveOutput(
   await stream.close();
 }
 
-/**
- * Reads another peer's log. Returns true when the attempt's output is complete, false when that peer does not have
- * it; throws when the stream breaks.
- */
+/** Reads another peer's log. Without `complete` at the end, that peer does not have it. Throws when the stream breaks. */
 export async function* fetchOutput(
   stream: PeerStream,
   request: OutputRequest,
-): AsyncGenerator<OutputPiece, boolean> {
+): AsyncGenerator<OutputPiece | "complete"> {
   const { task, attempt, offset } = request;
   await stream.send(encodeCanonical({ task, attempt, offset }));
   for await (const frame of stream.frames) {
     const answer = answerSchema.parse(decodeCanonical(frame, { maxBytes: MAX_FRAME_BYTES }));
-    if ("end" in answer) return answer.end === "complete";
-    yield answer;
+    if (!("end" in answer)) yield answer;
+    else if (answer.end === "complete") yield "complete";
+    else return;
   }
-  throw new Error("output stream ended without an end");
 }
 
 async function readRequest(stream: PeerStream): Promise<OutputRequest | undefined> {

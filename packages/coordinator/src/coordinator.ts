@@ -1,0 +1,206 @@
+import { errorCode, openEnvelope } from "@chorus/kernel";
+import { canonicalText } from "./canonical-of.ts";
+import { decodeCommand } from "./command.ts";
+import type {
+  Cancellation,
+  Components,
+  Coordinator,
+  CoordinatorOptions,
+  OutputChunk,
+  TaskEvent,
+  TaskId,
+  TaskView,
+} from "./contract.ts";
+import { Entry } from "./entry.ts";
+import { RefusedError, StoppedError, UnknownTaskError } from "./errors.ts";
+import { LeaseWatch } from "./lease-watch.ts";
+import { OutputLogs } from "./output-logs.ts";
+import { OutputReader } from "./output-reader.ts";
+import { serveOutput } from "./output-wire.ts";
+import { Background, type Follower, type Peer, type Settings } from "./peer.ts";
+import { proposer } from "./proposer.ts";
+import { Pulse } from "./pulse.ts";
+import { subjectOf } from "./reduce-task.ts";
+import { isTaskId } from "./task-id.ts";
+import { listTasks, viewOf, type ListFilter } from "./task-list.ts";
+import { isTerminal } from "./transitions.ts";
+import { OUTPUT_PROTOCOL } from "./wire-names.ts";
+import { Worker } from "./worker.ts";
+
+const DEFAULTS = { leaseMs: 5000, claimStepMs: 100, submitWaitMs: 3000, outputMemoryBytes: 1_048_576 };
+
+/**
+ * Joins the mesh's tasks: takes up kept submissions, follows the ledger, claims what this peer can run.
+ * Disposing stops all of it and gives held leases back; the components stay the caller's.
+ */
+export async function coordinator(components: Components, options: CoordinatorOptions): Promise<Coordinator> {
+  const live = new LiveCoordinator(components, { ...DEFAULTS, ...options });
+  await live.start();
+  return live;
+}
+
+class LiveCoordinator implements Coordinator {
+  readonly #peer: Peer;
+  readonly #stop = new AbortController();
+  readonly #pulse = new Pulse();
+  readonly #logs: OutputLogs;
+  readonly #entry: Entry;
+  readonly #followers: readonly Follower[];
+  readonly #reader: OutputReader;
+  #outputService: Disposable | undefined;
+
+  constructor(components: Components, settings: Settings) {
+    const { ledger, logger } = components;
+    const stop = this.#stop.signal;
+    const { outputMemoryBytes: memoryBytes = DEFAULTS.outputMemoryBytes, outputDirectory } = settings;
+    this.#peer = {
+      components,
+      settings,
+      stop,
+      proposer: proposer(components, settings.cluster),
+      background: new Background(stop, (name, error) =>
+        logger.error("background work failed", { name, error }),
+      ),
+      session: crypto.randomUUID(),
+      record: (id) => ledger.state().tasks.get(id),
+    };
+    this.#logs = new OutputLogs({ memoryBytes, directory: outputDirectory });
+    this.#entry = new Entry(this.#peer);
+    this.#followers = [this.#entry, new Worker(this.#peer, this.#logs), new LeaseWatch(this.#peer)];
+    this.#reader = new OutputReader(this.#peer, this.#logs);
+  }
+
+  async start(): Promise<void> {
+    await this.#entry.open();
+    const { components, background, stop } = this.#peer;
+    this.#outputService = components.streams.handle(OUTPUT_PROTOCOL, (stream) =>
+      serveOutput(stream, ({ task, attempt }) => this.#logs.get(task, attempt), stop),
+    );
+    const from = components.ledger.appliedIndex() + 1;
+    for (const { id, state } of components.ledger.state().tasks.values())
+      if (!isTerminal(state)) this.#tell(id);
+    background.run("following the ledger", this.#follow(from));
+  }
+
+  submit(
+    input: unknown,
+    options: { readonly principal: string; readonly idempotencyKey: string; readonly signal: AbortSignal },
+  ): ReturnType<Coordinator["submit"]> {
+    return this.#entry.submit(input, options);
+  }
+
+  get(id: string): TaskView | undefined {
+    const record = this.#peer.record(id);
+    return record === undefined ? this.#entry.pending().find((view) => view.id === id) : viewOf(record);
+  }
+
+  list(filter: ListFilter = {}): readonly TaskView[] {
+    return listTasks(this.#peer.components.ledger.state(), this.#entry.pending(), filter);
+  }
+
+  async *events(
+    id: string,
+    { from = 1, signal }: { readonly from?: number; readonly signal: AbortSignal },
+  ): AsyncGenerator<TaskEvent> {
+    const ended = AbortSignal.any([signal, this.#peer.stop]);
+    for (let next = from; !ended.aborted; ) {
+      const changed = this.#pulse.next(ended);
+      const record = this.#peer.record(this.#known(id));
+      for (const event of record?.events.slice(Math.max(0, next - 1)) ?? []) {
+        if (ended.aborted) return;
+        yield event;
+        next = event.seq + 1;
+      }
+      if (record !== undefined && isTerminal(record.state)) return;
+      await changed;
+    }
+  }
+
+  async *output(
+    id: string,
+    options: { readonly attempt?: number; readonly offset?: number; readonly signal: AbortSignal },
+  ): AsyncGenerator<OutputChunk> {
+    const signal = AbortSignal.any([options.signal, this.#peer.stop]);
+    const attempt = options.attempt ?? (await this.#currentAttempt(id, signal));
+    if (attempt === undefined) return;
+    try {
+      yield* this.#reader.read({ task: this.#known(id), attempt, offset: options.offset ?? 0 }, signal);
+    } catch (error) {
+      if (!signal.aborted) throw error;
+    }
+  }
+
+  async cancel(
+    id: string,
+    { reason, signal }: { readonly reason: string; readonly signal: AbortSignal },
+  ): Promise<Cancellation> {
+    const taskId = this.#known(id);
+    const { proposer, components } = this.#peer;
+    // A cancellation has to be ordered after the task it cancels.
+    await this.#entry.offer(taskId, signal);
+    const { value } = components.redactor.redactValue(reason);
+    const command = { type: "task-cancel", task: taskId, reason: canonicalText(value, 512) } as const;
+    const { result } = await proposer.once(command, signal);
+    if (result.state === undefined) throw new RefusedError(taskId, result.refusal);
+    return { taskId, canceled: result.state === "canceled", state: result.state };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort(new StoppedError());
+    this.#outputService?.[Symbol.dispose]();
+    await this.#peer.background.settled();
+    this.#logs[Symbol.dispose]();
+  }
+
+  /** @throws 'coordinator/unknown-task' */
+  #known(id: string): TaskId {
+    if (isTaskId(id) && this.get(id) !== undefined) return id;
+    throw new UnknownTaskError(id);
+  }
+
+  /** The newest attempt, or the first one when it comes; undefined when there never was one. */
+  async #currentAttempt(id: string, signal: AbortSignal): Promise<number | undefined> {
+    while (!signal.aborted) {
+      const changed = this.#pulse.next(signal);
+      const record = this.#peer.record(this.#known(id));
+      if (record !== undefined && record.attempt > 0) return record.attempt;
+      if (record !== undefined && isTerminal(record.state)) return undefined;
+      await changed;
+    }
+    return undefined;
+  }
+
+  /** A coordinator without its ledger shows a world that stands still: better it stops and says so. */
+  async #follow(from: number): Promise<void> {
+    const { components, stop } = this.#peer;
+    try {
+      for await (const { index, command } of components.ledger.entries({ from, signal: stop })) {
+        await components.ledger.waitFor(index, { signal: stop });
+        const task = await this.#subject(command, index);
+        if (task !== undefined) this.#tell(task);
+      }
+    } catch (error) {
+      if (!stop.aborted) components.logger.error("ledger can no longer be followed", { error });
+    } finally {
+      this.#stop.abort(new StoppedError());
+    }
+  }
+
+  /** The machine takes signatures for granted, being synchronous; here a forged one is found and reported. */
+  async #subject(command: Uint8Array, index: number): Promise<TaskId | undefined> {
+    const { components, settings } = this.#peer;
+    const sealed = decodeCommand(command, settings.cluster);
+    if (sealed === undefined) return undefined;
+    await openEnvelope(command, settings.cluster).catch((error: unknown) => {
+      const code = errorCode(error);
+      components.logger.error("ledger entry is not signed by its sender", { index, from: sealed.from, code });
+    });
+    return subjectOf(sealed.command);
+  }
+
+  #tell(id: string): void {
+    const record = this.#peer.record(id);
+    if (record !== undefined) for (const follower of this.#followers) follower.see(record);
+    this.#pulse.beat();
+  }
+}
