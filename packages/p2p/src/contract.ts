@@ -58,7 +58,10 @@ export interface P2p extends AsyncDisposable {
   readonly pubsub: PubSub;
   readonly streams: Streams;
   readonly routing: Routing;
-  /** Where others can dial this node, each ending in `/p2p/k51…`. */
+  /**
+   * Where others can dial this node, each ending in `/p2p/k51…`, fit for `bootstrap`. Some other libp2p programs
+   * understand only the older spelling of the same name, `12D3…`.
+   */
   addresses(): readonly string[];
   connections(): readonly ConnectionInfo[];
 }

@@ -93,19 +93,23 @@ async function createKey(file: string): Promise<Uint8Array> {
 
 /** As mkdir with `recursive`, which never returns where the system answers ENOENT for ever (Linux: /proc). */
 async function makeFolder(folder: string): Promise<void> {
-  const make = async (): Promise<string | undefined> => {
-    try {
-      await mkdir(folder, 0o700);
-      return undefined;
-    } catch (error) {
-      const code = errorCode(error);
-      if (code === "EEXIST" || code === "ENOENT") return code;
-      throw error;
-    }
-  };
-  if ((await make()) !== "ENOENT") return;
-  await makeFolder(dirname(folder));
-  await mkdir(folder, 0o700);
+  let problem = await tryFolder(folder);
+  if (errorCode(problem) === "ENOENT") {
+    await makeFolder(dirname(folder));
+    problem = await tryFolder(folder);
+  }
+  if (problem !== undefined) throw problem;
+}
+
+/** @returns what went wrong; a folder that is there already is fine */
+async function tryFolder(folder: string): Promise<Error | undefined> {
+  try {
+    await mkdir(folder, 0o700);
+    return undefined;
+  } catch (error) {
+    if (errorCode(error) === "EEXIST") return undefined;
+    return error instanceof Error ? error : new Error(String(error));
+  }
 }
 
 async function writeDurably(file: string, bytes: Uint8Array): Promise<void> {

@@ -1,0 +1,228 @@
+import { connect } from "node:net";
+import { once } from "node:events";
+import type { ConnectionEncrypter, Libp2p, SecuredConnection } from "@libp2p/interface";
+import { systemClock } from "@chorus/kernel";
+import { manualClock } from "@chorus/kernel/testing";
+import { identify } from "@libp2p/identify";
+import { noise } from "@libp2p/noise";
+import { ping } from "@libp2p/ping";
+import { tcp } from "@libp2p/tcp";
+import { tls } from "@libp2p/tls";
+import { yamux } from "@libp2p/yamux";
+import { type Multiaddr, multiaddr } from "@multiformats/multiaddr";
+import { createLibp2p } from "libp2p";
+import { describe, expect, it } from "vitest";
+import { p2p, type P2p } from "../src/index.ts";
+import { gated } from "../src/closed-mesh.ts";
+import { joinKey } from "../src/join-proof.ts";
+import { asPeerId, dialable } from "../src/peer-ids.ts";
+import { echo, never } from "../src/testing/stream-cases.ts";
+import { type Lab, lab, met, recordingLogger, SECRET, TOPIC } from "./fixtures/mesh.ts";
+
+const ECHO = "/test/echo/1.0.0";
+
+type Wrap = (encrypter: ConnectionEncrypter, self: Libp2p["peerId"]) => ConnectionEncrypter;
+
+/** A libp2p node that is none of ours. */
+async function stranger(at: Lab, make: typeof tls | typeof noise, wrap: Wrap = (inner) => inner): Promise<Libp2p> {
+  const node = await createLibp2p({
+    addresses: { listen: ["/ip4/127.0.0.1/tcp/0"] },
+    transports: [tcp()],
+    streamMuxers: [yamux()],
+    connectionEncrypters: [(components) => wrap(make()(components), components.peerId)],
+    services: { identify: identify(), ping: ping() },
+  });
+  at.defer(async () => node.stop());
+  return node;
+}
+
+/** A member whose every served protocol would be noticed. */
+async function member(at: Lab): Promise<{ node: P2p; served: string[] }> {
+  const node = await at.start();
+  const served: string[] = [];
+  node.streams.handle(ECHO, async (stream) => {
+    served.push(stream.peer);
+    await echo(stream);
+  });
+  return { node, served };
+}
+
+/** In the spelling that libp2p itself dials. */
+function addressOf(node: P2p): Multiaddr {
+  return dialable(multiaddr(node.addresses()[0]), node.signer.peer);
+}
+
+/** Tries everything a libp2p node speaks. Resolves with the protocols that answered. */
+async function knock(from: Libp2p, node: P2p): Promise<string[]> {
+  const answered: string[] = [];
+  for (const protocol of [ECHO, "/ipfs/ping/1.0.0", "/ipfs/id/1.0.0", "/meshsub/1.2.0"])
+    try {
+      const stream = await from.dialProtocol(addressOf(node), protocol, { signal: AbortSignal.timeout(3_000) });
+      answered.push(protocol);
+      stream.abort(new Error("done"));
+    } catch {
+      // refused
+    }
+  return answered;
+}
+
+const secrets: Record<string, Wrap> = {
+  "no secret": (inner) => inner,
+  "a wrong secret": (inner, self) =>
+    gated(inner, {
+      key: joinKey(new Uint8Array(32).fill(9), "whatever"),
+      self: asPeerId(self)!,
+      clock: systemClock,
+      logger: recordingLogger(),
+    }),
+};
+
+describe.each([
+  ["TLS", tls],
+  ["Noise", noise],
+])("a closed mesh over %s", (_, make) => {
+  it.each(Object.keys(secrets))("lets a stranger with %s reach no protocol", async (name) => {
+    await using at = await lab();
+    const { node, served } = await member(at);
+    const outsider = await stranger(at, make, secrets[name]);
+    expect(await knock(outsider, node)).toEqual([]);
+    expect(served).toEqual([]);
+    expect(node.streams.peers()).toEqual([]);
+    expect(node.connections()).toEqual([]);
+  });
+
+  it("lets a node with the secret in, so that the refusals above mean something", async () => {
+    await using at = await lab();
+    const { node } = await member(at);
+    const insider = await stranger(at, make, (inner, self) =>
+      gated(inner, {
+        key: joinKey(SECRET, at.cluster),
+        self: asPeerId(self)!,
+        clock: systemClock,
+        logger: recordingLogger(),
+      }),
+    );
+    expect(await knock(insider, node)).toContain(ECHO);
+  });
+
+  it("refuses the recorded bytes of a member's proof", async () => {
+    await using at = await lab();
+    const { node, served } = await member(at);
+    const recorded: Uint8Array[] = [];
+    const trap = await stranger(at, make, recorder(recorded));
+    const victim = await at.start({ bootstrap: [trap.getMultiaddrs()[0]!.toString()], mdns: false });
+    while (Buffer.concat(recorded).length < 65) await new Promise((resolve) => setImmediate(resolve));
+    const proof = Buffer.concat(recorded).subarray(0, 65);
+    const outsider = await stranger(at, make, replayer(proof));
+    expect(await knock(outsider, node)).toEqual([]);
+    expect(await knock(outsider, victim)).toEqual([]);
+    expect(served).toEqual([]);
+    expect(node.streams.peers()).toEqual([]);
+  });
+
+  it("does not dial into a mesh that cannot prove itself", async () => {
+    await using at = await lab();
+    const outsider = await stranger(at, make);
+    const reached: string[] = [];
+    await outsider.handle(ECHO, () => void reached.push(ECHO));
+    const logger = recordingLogger();
+    const node = await at.start({ bootstrap: [outsider.getMultiaddrs()[0]!.toString()], logger });
+    await logger.until("dial failed", 1);
+    const peer = asPeerId(outsider.peerId)!;
+    await expect(node.streams.open(peer, ECHO, never())).rejects.toMatchObject({ code: "p2p/unreachable" });
+    expect(reached).toEqual([]);
+    expect(node.streams.peers()).toEqual([]);
+  });
+});
+
+/** Secures the channel, greets, and notes what the other side sends for its proof. */
+function recorder(recorded: Uint8Array[]): Wrap {
+  return (inner) => ({
+    protocol: inner.protocol,
+    secureOutbound: inner.secureOutbound.bind(inner),
+    secureInbound: async (connection, options): Promise<SecuredConnection> => {
+      const secured = await inner.secureInbound(connection, options);
+      secured.connection.addEventListener("message", ({ data }) => recorded.push(data.subarray().slice()));
+      secured.connection.send(Uint8Array.of(1, ...new Uint8Array(32)));
+      return new Promise(() => undefined);
+    },
+  });
+}
+
+/** Sends recorded bytes as soon as the channel is secured, then behaves as if it were in. */
+function replayer(proof: Uint8Array): Wrap {
+  return (inner) => ({
+    protocol: inner.protocol,
+    secureInbound: inner.secureInbound.bind(inner),
+    secureOutbound: async (connection, options) => {
+      const secured = await inner.secureOutbound(connection, options);
+      secured.connection.send(proof);
+      return secured;
+    },
+  });
+}
+
+describe("a node that listens", () => {
+  it("survives whatever connects to its port, and goes on serving members", async () => {
+    await using at = await lab();
+    const { node } = await member(at);
+    const port = Number(node.addresses()[0]!.split("/")[4]);
+    for (const bytes of ["GET / HTTP/1.1\r\n\r\n", "\0".repeat(10_000), "\x13/multistream/1.0.0\n\x03na\n", ""]) {
+      const socket = connect(port, "127.0.0.1");
+      socket.on("error", () => undefined).resume();
+      await once(socket, "connect");
+      socket.write(bytes);
+      if (bytes.length > 100) socket.resetAndDestroy();
+      else socket.end();
+      await once(socket, "close");
+    }
+    const other = await at.start({ bootstrap: node.addresses() });
+    await met(other, node.signer.peer);
+    const stream = await other.streams.open(node.signer.peer, ECHO, never());
+    await stream.send(Uint8Array.of(1));
+    await stream.close();
+    expect(await Array.fromAsync(stream.frames)).toEqual([Uint8Array.of(1)]);
+  });
+
+  it("hangs up on a side that proves nothing in time", async () => {
+    await using at = await lab();
+    const clock = manualClock();
+    const logger = recordingLogger();
+    const node = await p2p(
+      { clock, logger },
+      { cluster: at.cluster, clusterSecret: SECRET, identityFile: `${at.folder}/slow`, mdns: false, topics: [TOPIC] },
+    );
+    at.defer(async () => node[Symbol.asyncDispose]());
+    const greeted = Promise.withResolvers<void>();
+    const gone = Promise.withResolvers<void>();
+    const silent = await stranger(at, tls, (inner) => ({
+      protocol: inner.protocol,
+      secureInbound: inner.secureInbound.bind(inner),
+      secureOutbound: async (connection, options) => {
+        const secured = await inner.secureOutbound(connection, options);
+        secured.connection.addEventListener("message", () => greeted.resolve());
+        secured.connection.addEventListener("close", () => gone.resolve());
+        return new Promise(() => undefined);
+      },
+    }));
+    void silent.dial(addressOf(node)).catch(() => undefined);
+    await greeted.promise;
+    await clock.advance(5_000);
+    await gone.promise;
+    await logger.until("join refused", 1);
+    expect(logger.lines.find(({ message }) => message === "join refused")?.fields["error"]).toContain("no proof in time");
+  });
+
+  it("says so when its mesh is open, and lets anyone in then", async () => {
+    await using at = await lab();
+    const logger = recordingLogger();
+    const identityFile = `${at.folder}/open`;
+    const node = await p2p({ logger }, { cluster: at.cluster, identityFile, mdns: false, topics: [TOPIC] });
+    at.defer(async () => node[Symbol.asyncDispose]());
+    node.streams.handle(ECHO, echo);
+    expect(logger.lines.map(({ message }) => message)).toContain(
+      "open mesh: without a cluster secret anyone who connects is a member",
+    );
+    expect(await knock(await stranger(at, noise), node)).toContain(ECHO);
+  });
+});
