@@ -1,0 +1,87 @@
+import { describe, expect, it } from "vitest";
+import { withoutDocker } from "./fixtures/engines.ts";
+import { allEvents, firstEvent, testMesh, type TestMesh } from "./fixtures/mesh.ts";
+import { childByEnv, exists, run } from "./fixtures/process.ts";
+
+const embedded = { CHORUS_SANDBOX_ENGINE: "embedded", CHORUS_LEASE_MS: "1500" };
+
+async function submit(mesh: TestMesh, entry: string, run: string): Promise<string> {
+  const ack = await mesh
+    .peer(entry)
+    .client.post<{ taskId: string }>("/v1/tasks", { goal: "survive", project: "demo", commands: [{ run }] });
+  return ack.taskId;
+}
+
+describe("losing a process while a task runs", () => {
+  it("moves the task to another peer when its holder is killed, and commits once", async () => {
+    await using mesh = await testMesh({ env: embedded, plans: { bob: { CHORUS_CAPACITY: "0" } } });
+    const id = await submit(mesh, "bob", "sleep 4; echo survived");
+    const claimed = await firstEvent(mesh.peer("bob"), id, "task-claimed");
+    const holder = mesh.names.get(claimed.by) ?? "";
+    process.kill(mesh.peer(holder).pid, "SIGKILL");
+    const events = await allEvents(mesh.peer("bob"), id);
+    const claims = events.filter(({ type }) => type === "task-claimed");
+    expect(claims.map(({ by }) => mesh.names.get(by))).toEqual([
+      holder,
+      holder === "alice" ? "carol" : "alice",
+    ]);
+    expect(events.filter(({ type }) => type === "task-completed")).toHaveLength(1);
+  }, 120_000);
+
+  it("lets nobody commit late: a holder that was frozen past its lease is fenced", async () => {
+    await using mesh = await testMesh({ env: embedded, plans: { bob: { CHORUS_CAPACITY: "0" } } });
+    const id = await submit(mesh, "bob", "sleep 3; echo done");
+    const claimed = await firstEvent(mesh.peer("bob"), id, "task-claimed");
+    const holder = mesh.peer(mesh.names.get(claimed.by) ?? "");
+    process.kill(holder.pid, "SIGSTOP");
+    const events = await allEvents(mesh.peer("bob"), id);
+    process.kill(holder.pid, "SIGCONT");
+    const completed = events.filter(({ type }) => type === "task-completed");
+    expect(completed.map(({ attempt }) => attempt)).toEqual([2]);
+    // The frozen peer wakes up, catches up, and agrees with the others on what happened.
+    expect(await allEvents(holder, id)).toEqual(events);
+  }, 120_000);
+
+  it("keeps an accepted task while there is no admin, and carries it out when one is back", async () => {
+    await using mesh = await testMesh({ env: embedded, plans: { bob: { CHORUS_CAPACITY: "0" } } });
+    process.kill(mesh.peer("bob").pid, "SIGSTOP");
+    const ack = await mesh
+      .peer("alice")
+      .client.post<{ taskId: string; status: string }>("/v1/tasks", {
+        goal: "wait",
+        commands: [{ run: "echo ok" }],
+      });
+    expect(ack.status).toBe("pending");
+    process.kill(mesh.peer("bob").pid, "SIGCONT");
+    const last = await firstEvent(mesh.peer("alice"), ack.taskId, "task-completed");
+    expect(last.result?.outcome).toBe("succeeded");
+  }, 120_000);
+});
+
+describe("losing a process during the demo", () => {
+  it.each([
+    ["alice", /alice is gone \(SIGKILL\)/, 0],
+    ["bob", /bob was the only voter/, 1],
+    ["carol", /carol is gone \(SIGKILL\)/, 0],
+  ])(
+    "says so when %s is killed, and does not hang",
+    async (name, message, code) => {
+      await using demo = run("chorus", ["demo"], withoutDocker);
+      await demo.line(/holds the lease/);
+      const pids = ["alice", "bob", "carol"].map((one) => childByEnv(demo.pid, "CHORUS_NAME", one));
+      process.kill(childByEnv(demo.pid, "CHORUS_NAME", name), "SIGKILL");
+      expect(await demo.end(90_000)).toBe(code);
+      expect(demo.text).toMatch(message);
+      expect(pids.filter(exists)).toEqual([]);
+    },
+    180_000,
+  );
+
+  it("leaves nothing behind when the launcher itself is killed", async () => {
+    await using demo = run("chorus", ["demo", "--keep"], withoutDocker);
+    await demo.line(/The agents stay up/);
+    const pids = ["alice", "bob", "carol"].map((one) => childByEnv(demo.pid, "CHORUS_NAME", one));
+    process.kill(demo.pid, "SIGKILL");
+    await expect.poll(() => pids.filter(exists), { timeout: 20_000 }).toEqual([]);
+  }, 120_000);
+});
