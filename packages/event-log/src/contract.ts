@@ -12,6 +12,9 @@ export interface Checkpoint {
   readonly note: string;
 }
 
+/** What a proof is checked against: the part of a {@link Checkpoint} that its signature vouches for. */
+export type TreeHead = Pick<Checkpoint, "size" | "root">;
+
 /** One entry. */
 export interface LogEntry {
   /** Position, from 0. */
@@ -35,7 +38,9 @@ export interface Appended {
 export interface LogReport {
   /** Entries that were read and hashed. */
   readonly checked: number;
+  /** Entries that the newest checkpoint promises. */
   readonly size: number;
+  /** Empty when the log is what its checkpoint says. At most 100. */
   readonly problems: readonly string[];
 }
 
@@ -44,13 +49,15 @@ export interface EventLog extends AsyncDisposable {
   /**
    * Appends all or nothing and resolves when the events and a checkpoint over them are on disk.
    * Appends made at the same time share one write to disk.
-   * @throws `event-log/behind` | `event-log/corrupt` | `event-log/disk` | `event-log/closed` | `kernel/invalid-input`
+   * A signal cancels only what has not yet begun to be written.
+   * @throws `event-log/behind`, `event-log/forked` or `event-log/corrupt` when the log is read-only;
+   *   `event-log/disk` (retryable: nothing was appended); `event-log/closed`; `kernel/invalid-input`
    */
   append(events: readonly Canonical[], options?: { readonly signal?: AbortSignal }): Promise<Appended>;
   /**
-   * Entries in order, `from` (default 0) up to but not including `to` (default: the size now). With `live`,
-   * it goes on with new entries until `to`, `break`, the signal or disposal. Every entry is checked against
-   * its leaf hash.
+   * Entries in order, `from` (default 0) up to but not including `to` (default: the size now, or no end with
+   * `live`). With `live` it goes on with new entries until `to`, `break`, the signal or disposal. Every entry is
+   * checked against its leaf hash; a log that is read-only can be read.
    * @throws `event-log/corrupt`; `signal.reason` when cancelled
    */
   read(options?: {
@@ -59,7 +66,7 @@ export interface EventLog extends AsyncDisposable {
     readonly live?: boolean;
     readonly signal?: AbortSignal;
   }): AsyncIterable<LogEntry>;
-  /** The newest checkpoint on disk. */
+  /** The newest checkpoint on disk. @throws `event-log/corrupt` when it cannot be read */
   head(): Checkpoint;
   /** RFC 6962 audit path of entry `seq` in the tree of `size` entries, leaf to root. */
   prove(seq: number, size: number): Promise<readonly Uint8Array[]>;
@@ -68,9 +75,10 @@ export interface EventLog extends AsyncDisposable {
   /** Reads and hashes everything again. A problem makes the log read-only. */
   verify(options?: { readonly signal?: AbortSignal }): Promise<LogReport>;
   /**
-   * Takes back a checkpoint of this log that a peer holds. The largest is kept beside the database: a log
-   * that is shorter (a restored backup) refuses appends instead of signing a second history; one that
-   * contradicts it turns read-only, and both checkpoints are kept as evidence.
+   * Takes back a checkpoint of this log that a peer holds; ask peers for theirs before the first append.
+   * The largest is kept beside the database: a log that is shorter (a restored backup) refuses appends instead
+   * of signing a second history; one that contradicts it turns read-only, and both checkpoints are kept as
+   * evidence in `<file>.evidence`. Resolves also then: `append` tells.
    * @throws `event-log/bad-checkpoint` when it is not this log's
    */
   confirm(note: string): Promise<void>;
@@ -79,17 +87,21 @@ export interface EventLog extends AsyncDisposable {
 export interface EventLogComponents {
   /** Signs checkpoints. A log belongs to one signer for good. */
   readonly signer: Signer;
+  /** Waits out `commitWindowMs`. */
   readonly clock: Clock;
   readonly logger: Logger;
 }
 
 export interface EventLogOptions {
-  /** Path of the database. Its directory must exist and be writable; nobody else may have it open. */
+  /**
+   * Path of the database. Its directory must exist and be writable; nobody else may have it open. `<file>-wal`
+   * and `<file>.guard` belong to it: back them up together.
+   */
   readonly file: string;
-  /** The log's name in checkpoints: printable, no spaces or `+`, for example `demo.chorus/peer/k51…`. */
+  /** The log's name in checkpoints: 1–128 of printable ASCII, no spaces or `+`; for example `demo.chorus/peer/k51…`. */
   readonly origin: string;
   /** How long an append waits for others to share its write to disk, in milliseconds. @default 0 */
   readonly commitWindowMs?: number;
-  /** Largest encoded event in bytes. @default 65536 */
+  /** Largest encoded event in bytes. One append takes at most 4096 events. @default 65536 */
   readonly maxEventBytes?: number;
 }
