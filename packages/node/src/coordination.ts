@@ -1,13 +1,11 @@
 import { join } from "node:path";
 import { type Clock, systemClock } from "@chorus/kernel";
 import {
-  type CommandResult,
   type Components,
   type Coordinator,
   coordinator,
   sqliteOutbox,
   taskMachine,
-  type TaskTable,
 } from "@chorus/coordinator";
 import { type Election, election, sqliteVoteStore } from "@chorus/election";
 import { engine } from "@chorus/engine";
@@ -15,7 +13,6 @@ import { eventLog } from "@chorus/event-log";
 import { ledger, sqliteLogStore } from "@chorus/ledger";
 import type { Base } from "./base.ts";
 import type { Config } from "./config.ts";
-import { executor } from "./executor.ts";
 import { inputSource } from "./inputs.ts";
 import { putHeads, records } from "./records.ts";
 import { type SandboxOffer, sandboxes } from "./sandboxes.ts";
@@ -82,7 +79,7 @@ async function openLedger(
   leadership: Election,
 ): Promise<Components["ledger"]> {
   return stack.use(
-    await ledger<TaskTable, CommandResult>({
+    await ledger({
       streams: base.mesh.streams,
       leadership,
       store: stack.use(sqliteLogStore(join(config.dataDirectory, "ledger.db"))),
@@ -112,7 +109,7 @@ function workParts({ config, base, clock }: Context): Omit<Components, "ledger" 
   const { streams, pubsub, signer } = mesh;
   const inputs = inputSource(storage);
   return {
-    executor: executor(engine({ sandboxes: sandboxes(config), inputs, redactor: sentinel, clock, logger })),
+    executor: engine({ sandboxes: sandboxes(config), inputs, redactor: sentinel, clock, logger }),
     redactor: sentinel,
     records: records({ lanes: storage, signer, name: config.name, cluster: config.cluster }),
     storage: {
