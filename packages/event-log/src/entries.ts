@@ -37,14 +37,19 @@ export function nodeReader(store: LogStore): NodeReader {
   };
 }
 
-/** Hashes a page of rows again, all their tree nodes included, and adds what is wrong to `problems`. */
+/**
+ * Hashes a page of rows again, all their tree nodes included, and adds what is wrong to `problems`. The tree goes
+ * on from the stored leaf hash, so that one changed entry is one problem; the root vouches for the leaf hashes.
+ */
 export function auditRows(rows: readonly Row[], start: Frontier, problems: string[]): Frontier {
   let frontier = start;
   for (const { seq, bytes, nodes } of rows) {
     if (seq !== frontier.size) throw damaged(`entry ${frontier.size} is missing`);
-    const extended = extend(frontier, leafHash(bytes));
+    const leaf = nodes.slice(0, HASH_BYTES);
+    if (!equalBytes(leafHash(bytes), leaf)) problems.push(`entry ${seq} does not match its hash`);
+    const extended = extend(frontier, leaf);
     if (!equalBytes(new Uint8Array(Buffer.concat(extended.nodes)), nodes))
-      problems.push(`entry ${seq} does not match its hashes`);
+      problems.push(`the tree nodes of entry ${seq} are wrong`);
     frontier = extended.frontier;
   }
   return frontier;

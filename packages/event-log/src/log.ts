@@ -169,7 +169,7 @@ class Log implements EventLog {
         await setImmediate();
       }
       if (head === undefined) problems.push("the checkpoint is unreadable");
-      else if (problems.length === 0 && !equalBytes(rootOf(frontier), head.root))
+      else if (frontier.size === size && !equalBytes(rootOf(frontier), head.root))
         problems.push("the entries do not give the root of the checkpoint");
     } catch (error) {
       if (errorCode(error) !== "event-log/corrupt") throw error;

@@ -57,6 +57,13 @@ function flip(path: string, at: number, bit: number): void {
   writeFileSync(path, bytes);
 }
 
+/** What someone with a database tool can do. */
+function change(place: Place, sql: string): void {
+  const database = new DatabaseSync(place.file);
+  database.exec(sql);
+  database.close();
+}
+
 describe("a log whose tail was torn off", () => {
   it("never appends over what it lost, wherever the tear is", { timeout: 600_000 }, async () => {
     using original = new Place();
@@ -106,21 +113,42 @@ describe("a log with a flipped bit", () => {
     },
     600_000,
   );
-  it("or a row that someone changed, names the entry, keeps the others readable and goes on refusing", async () => {
+});
+
+describe("a log that someone edited", () => {
+  it("names the changed entry, keeps the others readable and goes on refusing", async () => {
     using place = new Place();
     await fill(place);
-    const database = new DatabaseSync(place.file);
-    database.exec("update entry set bytes = (select bytes from entry where seq = 3) where seq = 17");
-    database.close();
+    change(place, "update entry set bytes = (select bytes from entry where seq = 3) where seq = 17");
     await using log = await place.open();
     const { problems, checked } = await log.verify();
-    expect(problems).toEqual(["entry 17 does not match its hashes"]);
+    expect(problems).toEqual(["entry 17 does not match its hash"]);
     expect(checked).toBe(SIZE);
     expect(await collect(log.read({ to: 17 }))).toHaveLength(17);
     expect(await collect(log.read({ from: 18 }))).toHaveLength(SIZE - 18);
     expect(await outcome(collect(log.read({ from: 17 })))).toBe("event-log/corrupt");
     expect(await outcome(log.append([1]))).toBe("event-log/corrupt");
     expect(place.errors).toHaveLength(1);
+  });
+  it.each([
+    ["a changed tree node", "update entry set nodes = (select nodes from entry where seq = 5) where seq = 9"],
+    [
+      "an entry with its hash",
+      "update entry set (bytes, nodes) = (select bytes, nodes from entry where seq = 4) where seq = 6",
+    ],
+    ["a missing entry", "delete from entry where seq = 20"],
+    ["a missing last entry", "delete from entry where seq = 39"],
+    ["an entry nobody signed for", "insert into entry select 40, bytes, nodes from entry where seq = 38"],
+    ["no checkpoint", "update log set note = null"],
+    ["another checkpoint", "update log set note = replace(note, char(10) || '40', char(10) || '39')"],
+    ["no entries at all", "delete from entry; update log set note = null"],
+    ["no table", "drop table entry"],
+    ["no owner", "drop table log"],
+  ])("is found out with %s", async (_, sql) => {
+    using place = new Place();
+    await fill(place);
+    change(place, sql);
+    expect(await judge(place)).toMatch(/found|refused/);
   });
 });
 
