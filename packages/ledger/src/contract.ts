@@ -74,7 +74,7 @@ export interface LedgerOptions {
   readonly ackReplicas?: number;
   /** Longest wait for those copies, milliseconds; after it the proposal succeeds with fewer. @default 50 */
   readonly replicaWaitMs?: number;
-  /** Longest wait for a leader and its answer, milliseconds. @default 10000 */
+  /** Longest wait for a leader and its answer, milliseconds. @default 5000 */
   readonly proposeTimeoutMs?: number;
   /** Entries back from the end within which a repeated proposal id is recognised. @default 10000 */
   readonly dedupWindow?: number;
@@ -105,7 +105,7 @@ export interface Ledger<S, R> extends AsyncDisposable {
    * @param options.id name of the proposal, 1 to 64 characters; a repeat within the window answers with the first
    * outcome and appends nothing. @default random
    * @throws `ledger/no-leader`, `ledger/outcome-unknown` (repeat with `detail.id`), `ledger/too-large`,
-   * `ledger/closed`, `ledger/corrupt`; `signal.reason` when cancelled, where the outcome is unknown too
+   * `ledger/disk-full`, `ledger/closed`, `ledger/corrupt`; `signal.reason` when cancelled, where the outcome is unknown too
    */
   propose(
     command: Uint8Array,
