@@ -1,9 +1,9 @@
 /** Collects calls that come while one is at work, and runs them together. */
 export interface Batcher<T, R> {
   /** Resolves with the item's own result; a signal withdraws it while it waits. */
-  add(item: T, signal?: AbortSignal): Promise<R>;
+  readonly add: (item: T, signal?: AbortSignal) => Promise<R>;
   /** Resolves when nothing waits and nothing runs. */
-  idle(): Promise<void>;
+  readonly idle: () => Promise<void>;
 }
 
 export interface BatcherOptions<T, R> {

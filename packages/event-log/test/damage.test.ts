@@ -3,11 +3,15 @@ import { existsSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync
 import { dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { promisify } from "node:util";
-import { type Canonical, createSigner, errorCode } from "@chorus/kernel";
+import { type Canonical, createSigner, errorCode, silentLogger, systemClock } from "@chorus/kernel";
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { EventLog } from "../src/index.ts";
-import { collect, origin, outcome, Place, scaled } from "./fixtures/setup.ts";
+import { fileGuard } from "../src/guard.ts";
+import { type EventLog, EventLogError } from "../src/index.ts";
+import { openLog } from "../src/log.ts";
+import { sqliteStore } from "../src/sqlite-store.ts";
+import type { LogStore } from "../src/store.ts";
+import { collect, origin, outcome, Place, scaled, signer } from "./fixtures/setup.ts";
 
 const SIZE = 40;
 const events: Canonical[] = Array.from({ length: SIZE }, (_, i) => ({
@@ -149,6 +153,22 @@ describe("a log that someone edited", () => {
     await fill(place);
     change(place, sql);
     expect(await judge(place)).toMatch(/found|refused/);
+  });
+  it.each([
+    ["too few entries", "delete from entry where seq = 39"],
+    ["too many", "insert into entry select 40, bytes, nodes from entry where seq = 38"],
+    [
+      "a root that is not the checkpoint's",
+      "update entry set nodes = zeroblob(length(nodes)) where seq = 31",
+    ],
+    ["an unreadable checkpoint", "update log set note = 'x'"],
+  ])("is read-only from the start with %s", async (_, sql) => {
+    using place = new Place();
+    await fill(place);
+    change(place, sql);
+    await using log = await place.open();
+    expect(place.errors).toHaveLength(1);
+    expect(await outcome(log.append([1]))).toBe("event-log/corrupt");
   });
 });
 
@@ -304,6 +324,32 @@ describe("opening", () => {
 });
 
 describe("a full disk", () => {
+  it("leaves the log as it was, so that the next append takes its place", async () => {
+    using place = new Place();
+    const store = sqliteStore(place.file, { origin, peer: signer.peer });
+    const guard = fileGuard(place.file, { origin, peer: signer.peer });
+    let isFull = true;
+    const commit: LogStore["commit"] = (rows, note) => {
+      if (isFull) throw new EventLogError("disk");
+      store.commit(rows, note);
+    };
+    const flaky: LogStore = {
+      size: () => store.size(),
+      note: () => store.note(),
+      rows: (from, limit) => store.rows(from, limit),
+      row: (seq) => store.row(seq),
+      problems: () => store.problems(),
+      close: () => store.close(),
+      commit,
+    };
+    const parts = { signer, clock: systemClock, logger: silentLogger, store: flaky, guard };
+    await using log = await openLog(parts, { origin });
+    expect(await outcome(log.append(["no room"]))).toBe("event-log/disk");
+    expect(log.head().size).toBe(0);
+    isFull = false;
+    expect((await log.append(["room"])).first).toBe(0);
+    expect((await log.verify()).problems).toEqual([]);
+  });
   it.skipIf(process.platform === "win32")(
     "refuses the append and loses nothing",
     { timeout: 60_000 },
@@ -320,8 +366,14 @@ describe("a full disk", () => {
         place.file,
         origin,
       ]);
-      const told = JSON.parse(stdout) as { promised: number; readable: number; head: number; code: string };
-      expect(told.code).toBe("event-log/disk");
+      const told = JSON.parse(stdout) as {
+        promised: number;
+        readable: number;
+        head: number;
+        code: string;
+        again: string;
+      };
+      expect([told.code, told.again]).toEqual(["event-log/disk", "event-log/disk"]);
       expect(told.promised).toBeGreaterThan(10);
       expect(told).toMatchObject({ readable: told.promised, head: told.promised });
       await using log = await place.open();
