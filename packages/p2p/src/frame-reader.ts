@@ -31,7 +31,8 @@ export class FrameReader {
     stream.addEventListener("close", ({ error, local }) => {
       if (error === undefined && this.#remoteClosed) this.#stir();
       else if (error !== undefined && local === true) this.#fail(error);
-      else this.#fail(new StreamLostError(error ? "reset by the other side" : "the connection closed", error));
+      else
+        this.#fail(new StreamLostError(error ? "reset by the other side" : "the connection closed", error));
     });
     // A peer that refuses at once can be faster than the negotiation that hands us the stream.
     if (stream.status !== "open") this.#fail(new StreamLostError("reset by the other side"));

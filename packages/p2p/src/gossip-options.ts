@@ -53,4 +53,3 @@ export function gossipOptions(topics: readonly string[]): Partial<GossipsubOpts>
 function latin1(bytes?: Uint8Array): string {
   return bytes ? Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1") : "";
 }
-

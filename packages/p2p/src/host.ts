@@ -71,7 +71,9 @@ export async function createHost(context: HostContext): Promise<Host> {
     ],
     connectionEncrypters: encrypters(context),
     // A paused stream still receives what its window allows, and 4 MiB of unread data reset it.
-    streamMuxers: [yamux({ streamOptions: { maxWriteBufferLength: 16 * MIB, maxStreamWindowSize: 2 * MIB } })],
+    streamMuxers: [
+      yamux({ streamOptions: { maxWriteBufferLength: 16 * MIB, maxStreamWindowSize: 2 * MIB } }),
+    ],
     peerDiscovery: discovery(context),
     connectionGater: gater(settings.isRevoked),
     peerStore: { maxAddressAge: MONTH_MS, maxPeerAge: MONTH_MS },

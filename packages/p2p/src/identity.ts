@@ -62,7 +62,8 @@ async function readChecked(handle: FileHandle, file: string): Promise<Uint8Array
   if ((mode & constants.S_IFMT) !== constants.S_IFREG)
     throw new IdentityUnreadableError(file, "is not a regular file");
   // Windows has no such bits; its access lists are the owner's to mind.
-  if (process.platform !== "win32" && (mode & OTHERS) !== 0) throw new IdentityExposedError(file, mode & 0o777);
+  if (process.platform !== "win32" && (mode & OTHERS) !== 0)
+    throw new IdentityExposedError(file, mode & 0o777);
   if (size > MAX_KEY_BYTES) throw new IdentityUnreadableError(file, "is too large for a key");
   return handle.readFile();
 }

@@ -45,7 +45,9 @@ export async function proveMembership(channel: JoinChannel, run: JoinRun): Promi
   const own = randomBytes(NONCE_BYTES);
   await channel.write(Buffer.concat([Uint8Array.of(VERSION), own]));
   const theirs = await readHello(channel);
-  const nonces = run.initiator ? { initiator: own, responder: theirs } : { initiator: theirs, responder: own };
+  const nonces = run.initiator
+    ? { initiator: own, responder: theirs }
+    : { initiator: theirs, responder: own };
   const transcript = { ...run, nonces };
   if (run.initiator) {
     await channel.write(proof(transcript, FROM_INITIATOR));

@@ -26,7 +26,8 @@ const MAX_TOPICS = 64;
 /** @throws InvalidInputError naming the option */
 export function parseOptions(options: P2pOptions): Settings {
   const { cluster, clusterSecret, topics, encryption = ["tls", "noise"] } = options;
-  require(cluster.length > 0 && cluster.length <= MAX_CLUSTER_CHARACTERS, "cluster", "must be 1 to 64 characters");
+  require(cluster.length > 0 &&
+    cluster.length <= MAX_CLUSTER_CHARACTERS, "cluster", "must be 1 to 64 characters");
   if (clusterSecret !== undefined)
     require(clusterSecret.length === SECRET_BYTES, "clusterSecret", "must be 32 bytes");
   require(topics.length <= MAX_TOPICS, "topics", `are more than ${MAX_TOPICS}`);

@@ -85,4 +85,3 @@ function describe({ remotePeer, remoteAddr, encryption, status }: Connection): C
   const name = encryption?.startsWith("/noise") ? "noise" : "tls";
   return [{ peer, encryption: name, address: written(remoteAddr, peer) }];
 }
-

@@ -24,19 +24,23 @@ export function routing(dht: KadDHT): Routing {
     async *providers(key, { signal }) {
       const cid = await keyOf(key);
       signal.throwIfAborted();
-      const told = new Set<PeerId>();
       try {
-        for await (const event of dht.findProviders(cid, { signal }))
-          for (const peer of named(event)) {
-            if (!told.has(peer)) yield peer;
-            told.add(peer);
-          }
+        yield* distinct(dht.findProviders(cid, { signal }));
       } catch (error) {
         signal.throwIfAborted();
         throw error;
       }
     },
   };
+}
+
+async function* distinct(events: AsyncIterable<QueryEvent>): AsyncIterable<PeerId> {
+  const told = new Set<PeerId>();
+  for await (const event of events)
+    for (const peer of named(event)) {
+      if (!told.has(peer)) yield peer;
+      told.add(peer);
+    }
 }
 
 function named(event: QueryEvent): PeerId[] {

@@ -88,7 +88,10 @@ describe("the join proof", () => {
 
   it.each(["initiator", "responder"])("refuses an %s with another secret", async (who) => {
     const stranger = { key: joinKey(new Uint8Array(32).fill(8), "test") };
-    const { first, second } = await meet(who === "initiator" ? stranger : {}, who === "responder" ? stranger : {});
+    const { first, second } = await meet(
+      who === "initiator" ? stranger : {},
+      who === "responder" ? stranger : {},
+    );
     expect([first, second]).toContain("join refused: the other side does not know the cluster secret");
     expect([first, second]).not.toContain("joined");
   });
@@ -120,16 +123,21 @@ describe("the join proof", () => {
 
   it("refuses a member's own messages sent back to it", async () => {
     const up = new Pipe();
-    const reflected = proveMembership(channel(up, up), { key: KEY, self: alice, remote: bob, initiator: true });
+    const reflected = proveMembership(channel(up, up), {
+      key: KEY,
+      self: alice,
+      remote: bob,
+      initiator: true,
+    });
     await expect(reflected).rejects.toMatchObject({ code: "p2p/join-refused" });
   });
 
   it("refuses another version or something else entirely", async () => {
     const run = { key: KEY, self: bob, remote: alice, initiator: false };
     expect(await play([Uint8Array.of(2, ...new Uint8Array(64))], run)).toContain("does not speak");
-    expect(await play([new TextEncoder().encode("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")], run)).toContain(
-      "does not speak",
-    );
+    expect(
+      await play([new TextEncoder().encode("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")], run),
+    ).toContain("does not speak");
     expect(await play([Uint8Array.of(1, 2)], run)).toBe("the channel is closed");
   });
 });

@@ -5,13 +5,18 @@ import { type ContractMember, type ContractNetwork, networkContract } from "../s
 import { audible, lab, TOPIC, trio } from "./fixtures/mesh.ts";
 
 const networks: Record<string, () => Promise<ContractNetwork & AsyncDisposable>> = {
-  "memoryNetwork": async () => {
+  memoryNetwork: async () => {
     const network = memoryNetwork({ cluster: "memory" });
     const signers = await Promise.all([1, 2, 3].map((n) => createSigner(new Uint8Array(32).fill(n))));
     const members = signers.map((signer) => network.join(signer));
-    return { cluster: "memory", topic: TOPIC, members: three(members), [Symbol.asyncDispose]: async () => undefined };
+    return {
+      cluster: "memory",
+      topic: TOPIC,
+      members: three(members),
+      [Symbol.asyncDispose]: async () => undefined,
+    };
   },
-  "libp2p": async () => {
+  libp2p: async () => {
     const at = await lab();
     const nodes = await trio(at);
     await audible(nodes);
@@ -22,7 +27,12 @@ const networks: Record<string, () => Promise<ContractNetwork & AsyncDisposable>>
       leave: async () => node[Symbol.asyncDispose](),
     }));
     const { cluster } = at;
-    return { cluster, topic: TOPIC, members: three(members), [Symbol.asyncDispose]: () => at[Symbol.asyncDispose]() };
+    return {
+      cluster,
+      topic: TOPIC,
+      members: three(members),
+      [Symbol.asyncDispose]: () => at[Symbol.asyncDispose](),
+    };
   },
 };
 

@@ -1,40 +1,20 @@
 import { connect } from "node:net";
 import { once } from "node:events";
-import type { ConnectionEncrypter, Libp2p, SecuredConnection } from "@libp2p/interface";
+import type { Libp2p, SecuredConnection } from "@libp2p/interface";
 import { systemClock } from "@chorus/kernel";
 import { manualClock } from "@chorus/kernel/testing";
-import { identify } from "@libp2p/identify";
 import { noise } from "@libp2p/noise";
-import { ping } from "@libp2p/ping";
-import { tcp } from "@libp2p/tcp";
 import { tls } from "@libp2p/tls";
-import { yamux } from "@libp2p/yamux";
-import { type Multiaddr, multiaddr } from "@multiformats/multiaddr";
-import { createLibp2p } from "libp2p";
 import { describe, expect, it } from "vitest";
 import { p2p, type P2p } from "../src/index.ts";
 import { gated } from "../src/closed-mesh.ts";
 import { joinKey } from "../src/join-proof.ts";
-import { asPeerId, dialable } from "../src/peer-ids.ts";
+import { asPeerId } from "../src/peer-ids.ts";
 import { echo, never } from "../src/testing/stream-cases.ts";
 import { type Lab, lab, met, recordingLogger, SECRET, TOPIC } from "./fixtures/mesh.ts";
+import { addressOf, stranger, type Wrap } from "./fixtures/stranger.ts";
 
 const ECHO = "/test/echo/1.0.0";
-
-type Wrap = (encrypter: ConnectionEncrypter, self: Libp2p["peerId"]) => ConnectionEncrypter;
-
-/** A libp2p node that is none of ours. */
-async function stranger(at: Lab, make: typeof tls | typeof noise, wrap: Wrap = (inner) => inner): Promise<Libp2p> {
-  const node = await createLibp2p({
-    addresses: { listen: ["/ip4/127.0.0.1/tcp/0"] },
-    transports: [tcp()],
-    streamMuxers: [yamux()],
-    connectionEncrypters: [(components) => wrap(make()(components), components.peerId)],
-    services: { identify: identify(), ping: ping() },
-  });
-  at.defer(async () => node.stop());
-  return node;
-}
 
 /** A member whose every served protocol would be noticed. */
 async function member(at: Lab): Promise<{ node: P2p; served: string[] }> {
@@ -47,17 +27,14 @@ async function member(at: Lab): Promise<{ node: P2p; served: string[] }> {
   return { node, served };
 }
 
-/** In the spelling that libp2p itself dials. */
-function addressOf(node: P2p): Multiaddr {
-  return dialable(multiaddr(node.addresses()[0]), node.signer.peer);
-}
-
 /** Tries everything a libp2p node speaks. Resolves with the protocols that answered. */
 async function knock(from: Libp2p, node: P2p): Promise<string[]> {
   const answered: string[] = [];
   for (const protocol of [ECHO, "/ipfs/ping/1.0.0", "/ipfs/id/1.0.0", "/meshsub/1.2.0"])
     try {
-      const stream = await from.dialProtocol(addressOf(node), protocol, { signal: AbortSignal.timeout(3_000) });
+      const stream = await from.dialProtocol(addressOf(node), protocol, {
+        signal: AbortSignal.timeout(3_000),
+      });
       answered.push(protocol);
       stream.abort(new Error("done"));
     } catch {
@@ -167,7 +144,12 @@ describe("a node that listens", () => {
     await using at = await lab();
     const { node } = await member(at);
     const port = Number(node.addresses()[0]!.split("/")[4]);
-    for (const bytes of ["GET / HTTP/1.1\r\n\r\n", "\0".repeat(10_000), "\x13/multistream/1.0.0\n\x03na\n", ""]) {
+    for (const bytes of [
+      "GET / HTTP/1.1\r\n\r\n",
+      "\0".repeat(10_000),
+      "\x13/multistream/1.0.0\n\x03na\n",
+      "",
+    ]) {
       const socket = connect(port, "127.0.0.1");
       socket.on("error", () => undefined).resume();
       await once(socket, "connect");
@@ -190,7 +172,13 @@ describe("a node that listens", () => {
     const logger = recordingLogger();
     const node = await p2p(
       { clock, logger },
-      { cluster: at.cluster, clusterSecret: SECRET, identityFile: `${at.folder}/slow`, mdns: false, topics: [TOPIC] },
+      {
+        cluster: at.cluster,
+        clusterSecret: SECRET,
+        identityFile: `${at.folder}/slow`,
+        mdns: false,
+        topics: [TOPIC],
+      },
     );
     at.defer(async () => node[Symbol.asyncDispose]());
     const greeted = Promise.withResolvers<void>();
@@ -210,7 +198,9 @@ describe("a node that listens", () => {
     await clock.advance(5_000);
     await gone.promise;
     await logger.until("join refused", 1);
-    expect(logger.lines.find(({ message }) => message === "join refused")?.fields["error"]).toContain("no proof in time");
+    expect(logger.lines.find(({ message }) => message === "join refused")?.fields["error"]).toContain(
+      "no proof in time",
+    );
   });
 
   it("says so when its mesh is open, and lets anyone in then", async () => {

@@ -116,7 +116,9 @@ describe("the upkeep", () => {
     const count = dials.length;
     upkeep.hint({ peer: high, addresses: ["/ip4/127.0.0.1/tcp/3"] });
     await clock.advance(0);
-    expect(dials.slice(count)).toMatchObject([{ addresses: ["/ip4/127.0.0.1/tcp/2", "/ip4/127.0.0.1/tcp/3"] }]);
+    expect(dials.slice(count)).toMatchObject([
+      { addresses: ["/ip4/127.0.0.1/tcp/2", "/ip4/127.0.0.1/tcp/3"] },
+    ]);
   });
 
   it("replaces a connection whose gossip streams are gone", async () => {

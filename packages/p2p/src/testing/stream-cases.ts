@@ -125,7 +125,10 @@ export const streamCases: readonly ContractCase[] = [
       for (let i = 0; i < 50; i++) await stream.send(new Uint8Array(1000).fill(i));
       await stream.close();
       assert.equal((await Array.fromAsync(stream.frames)).length, 50);
-      const late = await Array.fromAsync((await arrived.promise).frames, ({ length, [0]: fill }) => [length, fill]);
+      const late = await Array.fromAsync((await arrived.promise).frames, ({ length, [0]: fill }) => [
+        length,
+        fill,
+      ]);
       await sending;
       assert.deepEqual(
         late,
