@@ -11,7 +11,7 @@ export interface Command {
 
 /** Something the task works on: a tar archive (plain or gzip), or for other media types one file. */
 export interface TaskInput {
-  /** `source` is the working tree; any other name is found under `/workspace/input/<name>`. */
+  /** Found under `/workspace/input/<name>`; `source` is the working tree too, in `/workspace/data`. */
   readonly name: string;
   readonly address: string;
   readonly mediaType: string;
@@ -64,9 +64,9 @@ export interface Step {
   readonly summary?: string;
 }
 
-/** A piece of redacted output, in the order in which it was written. */
+/** A piece of redacted output, in the order in which it was written; all of them together are `output.log`. */
 export interface OutputChunk {
-  /** Index of the command in the run, from 0. */
+  /** Which command, from 0. */
   readonly step: number;
   readonly stream: "stdout" | "stderr";
   readonly bytes: Clean<Uint8Array>;
@@ -125,7 +125,8 @@ export interface ExecuteOptions {
 export interface Engine {
   /**
    * Runs one attempt from inputs to artifacts. A task that cannot be done is a `failed` result with a reason,
-   * never a throw; only a cancelled call rejects, with `signal.reason`.
+   * also when a port refuses with a ChorusError. Rejects with `signal.reason` when cancelled, and with what a
+   * port threw when that is a defect.
    */
   execute(task: EngineTask, options: ExecuteOptions): Promise<RunResult>;
 }
@@ -172,16 +173,28 @@ export interface ExecOptions {
 }
 
 /** A running command: its output, and how it ended. */
-export type Execution = AsyncIterable<{ readonly stream: "stdout" | "stderr"; readonly bytes: Uint8Array }> & {
-  readonly result: Promise<{ readonly outcome: StepOutcome; readonly exitCode?: number | undefined }>;
+export type Execution = AsyncIterable<{
+  readonly stream: "stdout" | "stderr";
+  readonly bytes: Uint8Array;
+}> & {
+  readonly result: Promise<{
+    readonly outcome: StepOutcome;
+    readonly exitCode?: number | undefined;
+    /** Why, for people, where the outcome does not say it all. */
+    readonly message?: string | undefined;
+  }>;
 };
 
 /** Port: one sandbox, with `/workspace/input` (read only), `/workspace/data` and `/workspace/output`. */
 export interface SandboxPort extends AsyncDisposable {
   readonly isolation: Isolation;
   readonly image?: string | undefined;
-  /** Unpacks a tar archive under `/workspace/<target>`. */
-  put(target: "input" | "data", tar: Uint8Array): Promise<void>;
+  /** Unpacks a plain tar archive under `/workspace/<target>`. */
+  put(
+    target: "input" | "data",
+    tar: AsyncIterable<Uint8Array>,
+    options: { readonly signal: AbortSignal },
+  ): Promise<void>;
   exec(argv: string[], options: ExecOptions): Execution;
   collect(
     from: "output" | "data",
@@ -203,14 +216,16 @@ export interface EngineOptions {
   readonly taskTimeoutMs?: number;
   /** For a command that names no limit. @default 600 000 (10 min) */
   readonly commandTimeoutMs?: number;
-  /** Output of one command. @default 16 MiB */
+  /** Output of all commands together. @default 8 MiB */
   readonly maxOutputBytes?: number;
-  /** One input, unpacked. @default 256 MiB */
+  /** All inputs together, unpacked. @default 256 MiB */
   readonly maxInputBytes?: number;
-  /** Files in one input. @default 20 000 */
+  /** Files in all inputs together. @default 20 000 */
   readonly maxInputFiles?: number;
   /** All collected files together. @default 64 MiB */
   readonly maxArtifactBytes?: number;
+  /** Collected files. @default 1 000 */
+  readonly maxArtifactFiles?: number;
   /** Written into the report, for example `{ "@chorus/engine": "0.1.0" }`. @default {} */
   readonly versions?: Readonly<Record<string, string>>;
 }
