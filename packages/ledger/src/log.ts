@@ -166,7 +166,11 @@ export class Log<S, R> {
         : new CorruptError("the store or the machine failed", this.#applied.index + 1, error);
     this.#failure = failure;
     if (failure instanceof CorruptError)
-      this.#ports.logger.error("ledger is read-only", { code: failure.code, ...failure.detail, cause: error });
+      this.#ports.logger.error("ledger is read-only", {
+        code: failure.code,
+        ...failure.detail,
+        cause: error,
+      });
     this.#wake();
     return failure;
   }

@@ -20,15 +20,7 @@ const SQLITE_FULL = 13;
  */
 export function sqliteLogStore(file: string): LogStore {
   const database = open(file);
-  const last = database.prepare("SELECT max(idx) AS idx FROM entries");
-  const committed = database.prepare("SELECT idx, inverse FROM committed WHERE slot = 0");
-  const read = database.prepare("SELECT * FROM entries WHERE idx >= ? ORDER BY idx LIMIT ?");
-  const insert = database.prepare("INSERT INTO entries (idx, term, id, command, checksum) VALUES (?, ?, ?, ?, ?)");
-  const commit = database.prepare(
-    "INSERT INTO committed VALUES (0, ?, ?) ON CONFLICT (slot) DO UPDATE SET idx = excluded.idx, inverse = excluded.inverse",
-  );
-  const truncate = database.prepare("DELETE FROM entries WHERE idx > ?");
-
+  const { last, committed, read, insert, commit, truncate } = statements(database);
   const lastIndex = (): number => integer(last.get()?.["idx"] ?? 0);
   const committedIndex = (): number => {
     const row = committed.get();
@@ -58,7 +50,8 @@ export function sqliteLogStore(file: string): LogStore {
           if (index !== next++) throw new LogStoreError(`entry ${index} does not follow`);
           insert.run(index, term, id, command, checksum);
         }
-        if (upTo >= next || upTo < committedIndex()) throw new LogStoreError(`commit index ${upTo} is out of range`);
+        if (upTo >= next || upTo < committedIndex())
+          throw new LogStoreError(`commit index ${upTo} is out of range`);
         commit.run(upTo, -upTo);
       });
     },
@@ -67,6 +60,19 @@ export function sqliteLogStore(file: string): LogStore {
       transaction(() => truncate.run(index));
     },
     [Symbol.dispose]: () => database.close(),
+  };
+}
+
+function statements(database: DatabaseSync) {
+  return {
+    last: database.prepare("SELECT max(idx) AS idx FROM entries"),
+    committed: database.prepare("SELECT idx, inverse FROM committed WHERE slot = 0"),
+    read: database.prepare("SELECT * FROM entries WHERE idx >= ? ORDER BY idx LIMIT ?"),
+    insert: database.prepare("INSERT INTO entries (idx, term, id, command, checksum) VALUES (?, ?, ?, ?, ?)"),
+    commit: database.prepare(
+      "INSERT INTO committed VALUES (0, ?, ?) ON CONFLICT (slot) DO UPDATE SET idx = excluded.idx, inverse = excluded.inverse",
+    ),
+    truncate: database.prepare("DELETE FROM entries WHERE idx > ?"),
   };
 }
 
@@ -96,7 +102,8 @@ function parseRow(row: Record<string, unknown>): StoredEntry {
 }
 
 function integer(value: unknown): number {
-  if (typeof value !== "number" || !Number.isSafeInteger(value)) throw new LogStoreError("a number is damaged");
+  if (typeof value !== "number" || !Number.isSafeInteger(value))
+    throw new LogStoreError("a number is damaged");
   return value;
 }
 

@@ -62,7 +62,9 @@ export function encodeResponse(response: Response): Uint8Array {
   return encodeCanonical({
     ...response,
     entries: response.entries.map(({ index, term, id, command, checksum }) => ({
-      ...{ index, term, id },
+      index,
+      term,
+      id,
       command,
       checksum,
     })),

@@ -1,0 +1,118 @@
+import { type Clock, errorCode, type Logger, type PeerStream, type Streams } from "@chorus/kernel";
+import type { Epoch } from "./epoch.ts";
+import { CorruptError, ProtocolError } from "./errors.ts";
+import type { Log } from "./log.ts";
+import type { Proposals } from "./proposals.ts";
+import { encodeRequest, parseResponse, PROTOCOL, type Request, type Response } from "./wire.ts";
+
+const FIRST_RETRY_MS = 50;
+const LAST_RETRY_MS = 2000;
+
+interface FollowerPorts {
+  readonly streams: Streams;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly log: Log<unknown, unknown>;
+  readonly proposals: Pick<Proposals<unknown>, "attach" | "detach" | "onCommitted" | "onRejected">;
+}
+
+/** The learner's side: follows the admin of one epoch after the other, and comes back when a stream breaks. */
+export class Follower {
+  readonly #ports: FollowerPorts;
+  #retryMs = FIRST_RETRY_MS;
+
+  constructor(ports: FollowerPorts) {
+    this.#ports = ports;
+  }
+
+  /** @param stopped fires when the ledger closes */
+  async run(epoch: () => Epoch, stopped: AbortSignal): Promise<void> {
+    const { clock, log, logger } = this.#ports;
+    while (!stopped.aborted && log.failure === undefined) {
+      const { admin, over } = epoch();
+      if (admin === undefined) {
+        await fired(over);
+        continue;
+      }
+      try {
+        await this.#session(admin, over);
+      } catch (error) {
+        if (!over.aborted)
+          logger.debug("stream to the admin ended", {
+            peer: admin.peer,
+            code: errorCode(error),
+            cause: error,
+          });
+      }
+      await clock.sleep(this.#retryMs, { signal: over }).catch(() => undefined);
+      this.#retryMs = over.aborted ? FIRST_RETRY_MS : Math.min(2 * this.#retryMs, LAST_RETRY_MS);
+    }
+  }
+
+  async #session(admin: NonNullable<Epoch["admin"]>, over: AbortSignal): Promise<void> {
+    const { streams, proposals } = this.#ports;
+    const stream = await streams.open(admin.peer, PROTOCOL, { signal: over });
+    const abort = (): void => stream.abort(new Error("leadership changed"));
+    over.addEventListener("abort", abort);
+    try {
+      await send(stream, this.#position());
+      for await (const frame of stream.frames) await this.#handle(stream, parseResponse(frame), admin.term);
+    } finally {
+      over.removeEventListener("abort", abort);
+      proposals.detach();
+      stream.abort(new Error("session ended"));
+    }
+  }
+
+  async #handle(stream: PeerStream, response: Response, term: number): Promise<void> {
+    const { log, proposals } = this.#ports;
+    switch (response.kind) {
+      case "entries":
+        if (response.term < term) throw new ProtocolError("entries of an older term");
+        await log.accept(response.entries, response.committed);
+        await send(stream, { kind: "ack", index: log.last.index });
+        this.#retryMs = FIRST_RETRY_MS;
+        proposals.attach((id, command) => send(stream, { kind: "propose", id, command }));
+        return;
+      case "rewind":
+        if (log.last.index === log.applied.index) throw new ProtocolError("nothing to rewind");
+        await log.dropTail();
+        await send(stream, this.#position());
+        return;
+      case "diverged":
+        throw log.fail(
+          new CorruptError("the admin's log does not contain what is committed here", log.applied.index),
+        );
+      case "committed":
+        proposals.onCommitted(response.id, response.index, response.replicas);
+        return;
+      case "rejected":
+        proposals.onRejected(response.id, response.code);
+        return;
+      case "refused":
+        throw new ProtocolError(`the admin serves nobody now: ${response.code}`);
+    }
+  }
+
+  #position(): Request {
+    const { last, applied } = this.#ports.log;
+    return {
+      kind: "follow",
+      last: last.index,
+      lastChecksum: last.checksum,
+      committed: applied.index,
+      committedChecksum: applied.checksum,
+    };
+  }
+}
+
+function send(stream: PeerStream, request: Request): Promise<void> {
+  return stream.send(encodeRequest(request));
+}
+
+function fired(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+}

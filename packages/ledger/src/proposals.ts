@@ -1,0 +1,198 @@
+import { type ChorusError, type Clock, equalBytes, InvalidInputError } from "@chorus/kernel";
+import type { Kept } from "./appender.ts";
+import type { Proposed } from "./contract.ts";
+import {
+  ClosedError,
+  DiskFullError,
+  NoLeaderError,
+  OutcomeUnknownError,
+  SeveralVotersError,
+} from "./errors.ts";
+import type { Log, Outcome } from "./log.ts";
+
+const RETRY_MS = 100;
+
+interface Pending<R> {
+  readonly id: string;
+  readonly command: Uint8Array;
+  readonly promise: Promise<Proposed<R>>;
+  readonly resolve: (proposed: Proposed<R>) => void;
+  readonly reject: (error: unknown) => void;
+  /** It left this peer, or its own writer has it: from now on a missing answer leaves the outcome open. */
+  sent: boolean;
+  callers: number;
+}
+
+interface ProposalPorts<R> {
+  readonly log: Pick<Log<unknown, R>, "outcome" | "changed" | "failure" | "applied">;
+  readonly clock: Clock;
+  readonly timeoutMs: number;
+  /** Appends here, when this peer leads. */
+  readonly appendHere: (id: string, command: Uint8Array) => Promise<Kept> | undefined;
+}
+
+type SendProposal = (id: string, command: Uint8Array) => Promise<void>;
+
+/** Proposals of this peer that wait for their outcome, wherever the lead goes meanwhile. */
+export class Proposals<R> {
+  readonly #ports: ProposalPorts<R>;
+  readonly #pending = new Map<string, Pending<R>>();
+  #send: SendProposal | undefined;
+
+  constructor(ports: ProposalPorts<R>) {
+    this.#ports = ports;
+  }
+
+  async propose(id: string, command: Uint8Array, signal: AbortSignal | undefined): Promise<Proposed<R>> {
+    signal?.throwIfAborted();
+    const pending = this.#join(id, command);
+    const ended = new AbortController();
+    const late = this.#ports.clock.sleep(this.#ports.timeoutMs, {
+      signal: signal === undefined ? ended.signal : AbortSignal.any([signal, ended.signal]),
+    });
+    const givenUp = late.then(
+      () => {
+        throw pending.sent ? new OutcomeUnknownError(id) : new NoLeaderError("none was known in time");
+      },
+      (reason: unknown) => {
+        throw reason;
+      },
+    );
+    givenUp.catch(() => undefined);
+    try {
+      return await Promise.race([pending.promise, givenUp]);
+    } finally {
+      ended.abort();
+      if (--pending.callers === 0) this.#pending.delete(id);
+    }
+  }
+
+  /** A session with the admin is open: everything that waits goes there, again if it must. */
+  attach(send: SendProposal): void {
+    if (this.#send !== undefined) return;
+    this.#send = send;
+    this.retry();
+  }
+
+  /** The session is over. What it brought is settled, the rest waits for the next one. */
+  detach(): void {
+    this.#send = undefined;
+    for (const pending of this.#pending.values()) this.#settleFromLog(pending);
+  }
+
+  /** Tries all that wait once more. */
+  retry(): void {
+    for (const pending of this.#pending.values()) this.#dispatch(pending);
+  }
+
+  onCommitted(id: string, index: number, replicas: number): void {
+    const pending = this.#pending.get(id);
+    if (pending !== undefined) void this.#settle(pending, index, replicas);
+  }
+
+  onRejected(id: string, code: string): void {
+    const pending = this.#pending.get(id);
+    if (pending === undefined) return;
+    const error = toError(id, code);
+    if (error === undefined) void this.#later(pending);
+    else pending.reject(error);
+  }
+
+  /** The log takes nothing any more. */
+  fail(error: Error): void {
+    for (const { id, sent, reject } of this.#pending.values())
+      reject(sent && error instanceof ClosedError ? new OutcomeUnknownError(id, error) : error);
+  }
+
+  #join(id: string, command: Uint8Array): Pending<R> {
+    const known = this.#pending.get(id);
+    if (known !== undefined) {
+      if (!equalBytes(known.command, command))
+        throw new InvalidInputError("id", "was used for another command");
+      known.callers++;
+      return known;
+    }
+    const { promise, resolve, reject } = Promise.withResolvers<Proposed<R>>();
+    promise.catch(() => undefined);
+    const pending: Pending<R> = {
+      id,
+      command: command.slice(),
+      promise,
+      resolve,
+      reject,
+      sent: false,
+      callers: 1,
+    };
+    this.#pending.set(id, pending);
+    this.#dispatch(pending);
+    return pending;
+  }
+
+  #dispatch(pending: Pending<R>): void {
+    const { id, command } = pending;
+    const here = this.#ports.appendHere(id, command);
+    if (here !== undefined) {
+      const { sent } = pending;
+      pending.sent = true;
+      here.then(
+        ({ index, replicas }) => this.onCommitted(id, index, replicas),
+        (error: unknown) => {
+          if (!(error instanceof NoLeaderError)) pending.reject(error);
+          else {
+            pending.sent = sent;
+            void this.#later(pending);
+          }
+        },
+      );
+    } else if (this.#send !== undefined) {
+      pending.sent = true;
+      // A broken stream is noticed by its reader, which opens the next one.
+      this.#send(id, command).catch(() => undefined);
+    }
+  }
+
+  /** The lead was lost on the way and nothing was appended: once more, when it has settled. */
+  async #later(pending: Pending<R>): Promise<void> {
+    await this.#ports.clock.sleep(RETRY_MS);
+    if (this.#pending.get(pending.id) === pending) this.#dispatch(pending);
+  }
+
+  /** The result is this peer's own: it waits until its own machine has applied the entry. */
+  async #settle(pending: Pending<R>, index: number, replicas: number): Promise<void> {
+    const { log } = this.#ports;
+    pending.sent = true;
+    while (log.applied.index < index) {
+      if (log.failure !== undefined) return;
+      await log.changed();
+    }
+    const outcome = log.outcome(pending.id);
+    if (outcome === undefined) pending.reject(new OutcomeUnknownError(pending.id));
+    else pending.resolve(toProposed(outcome, replicas));
+  }
+
+  /** An entry that arrived here is durable at the admin and here, answer or not. */
+  #settleFromLog(pending: Pending<R>): void {
+    const outcome = pending.sent ? this.#ports.log.outcome(pending.id) : undefined;
+    if (outcome !== undefined) pending.resolve(toProposed(outcome, 2));
+  }
+}
+
+function toProposed<R>({ index, term, result }: Outcome<R>, replicas: number): Proposed<R> {
+  return { index, term, replicas, result };
+}
+
+/** The admin's answer as an error, undefined when another try is due. */
+function toError(id: string, code: string): ChorusError | undefined {
+  switch (code) {
+    case "ledger/no-leader":
+      return undefined;
+    case "ledger/disk-full":
+      return new DiskFullError();
+    case "ledger/several-voters":
+      return new SeveralVotersError(2);
+    case "kernel/invalid-input":
+      return new InvalidInputError("id", "was used for another command");
+    default:
+      return new OutcomeUnknownError(id, new Error(`the admin answered ${code}`));
+  }
+}
