@@ -15,8 +15,8 @@ import {
 } from "./part.ts";
 
 /** Octets of a whole address; canonical addresses are ASCII. */
-export const MAX_OCTETS = 1024;
-export const SCHEME = "ucxl://";
+const MAX_OCTETS = 1024;
+const SCHEME = "ucxl://";
 const MAX_SEGMENTS = 32;
 const LANE_PARTS = 5;
 

@@ -36,7 +36,7 @@ export type Time =
   | { readonly kind: "cid"; readonly cid: Cid };
 
 /** Names content by its hash alone: `ucxl://<cid>[/path]`. */
-export interface ImmutableAddress {
+interface ImmutableAddress {
   readonly kind: "immutable";
   readonly cid: Cid;
   /** Decoded segments, at most 32. */
