@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { extract, type Header, pack } from "tar-stream";
+import { extract, type Header, type Pack, pack } from "tar-stream";
 import { BadArchiveError } from "./errors.ts";
 import { showName, splitName } from "./names.ts";
 
@@ -83,15 +83,32 @@ export async function* incoming(
       if (parts === undefined) throw new BadArchiveError(`unsafe name ${showName(header.name)}`);
       if (parts.length === 0) continue;
       yield* missingFolders(parts, kinds);
-      const entry = { ...checkType(header), path: parts.join("/"), mtime: header.mtime ?? new Date(), body };
+      const entry = {
+        ...checkType(header),
+        path: parts.join("/"),
+        mtime: header.mtime ?? new Date(),
+        body: whole(body),
+      };
       checkReplacement(entry, kinds);
       kinds.set(entry.path, entry.type);
       yield entry;
     }
   } catch (error) {
-    if (error instanceof BadArchiveError) throw error;
-    throw new BadArchiveError(error instanceof Error ? error.message : "it cannot be read", error);
+    throw badArchive(error);
   }
+}
+
+async function* whole(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  try {
+    yield* body;
+  } catch (error) {
+    throw badArchive(error);
+  }
+}
+
+function badArchive(error: unknown): BadArchiveError {
+  if (error instanceof BadArchiveError) return error;
+  return new BadArchiveError(error instanceof Error ? error.message : "it cannot be read", error);
 }
 
 const TYPES = {
@@ -147,26 +164,45 @@ export interface Ownership {
   readonly readOnly: boolean;
 }
 
-/** A fresh archive of checked entries, with owners and modes of our choosing only. */
-export function repack(entries: AsyncIterable<IncomingEntry>, owner: Ownership): AsyncIterable<Uint8Array> {
+/**
+ * A fresh archive of checked entries, with owners and modes of our choosing only.
+ * Throws what `entries` throws; then the archive has no end.
+ */
+export async function* repack(
+  entries: AsyncIterable<IncomingEntry>,
+  owner: Ownership,
+): AsyncGenerator<Uint8Array> {
   const packer = pack({});
-  const work = async (): Promise<void> => {
-    for await (const entry of entries) {
-      const header = headerOf(entry, owner);
-      const sink = packer.entry(header, (error) => {
-        if (error) packer.destroy(error);
-      });
-      if (entry.type !== "file") continue;
-      for await (const chunk of entry.body)
-        if (!sink.write(chunk)) await Promise.race([once(sink, "drain"), once(packer, "close")]);
-      sink.end(undefined);
-    }
-    packer.finalize();
-  };
-  void work().catch((error: unknown) =>
-    packer.destroy(error instanceof Error ? error : new Error(String(error))),
-  );
-  return bytesOf(packer);
+  // The reader below gets the same error.
+  packer.on("error", () => undefined);
+  let failure: { readonly error: unknown } | undefined;
+  void fill(packer, { entries, owner }).catch((error: unknown) => {
+    failure = { error };
+    packer.destroy(null);
+  });
+  try {
+    yield* bytesOf(packer);
+  } catch (error) {
+    if (failure === undefined) throw error;
+  } finally {
+    packer.destroy(null);
+  }
+  if (failure !== undefined) throw failure.error;
+}
+
+async function fill(
+  packer: Pack,
+  { entries, owner }: { readonly entries: AsyncIterable<IncomingEntry>; readonly owner: Ownership },
+): Promise<void> {
+  for await (const entry of entries) {
+    const sink = packer.entry(headerOf(entry, owner));
+    if (entry.type !== "file") continue;
+    sink.on("error", () => undefined);
+    for await (const chunk of entry.body)
+      if (!sink.write(chunk)) await Promise.race([once(sink, "drain"), once(packer, "close")]);
+    sink.end(undefined);
+  }
+  packer.finalize();
 }
 
 function headerOf(entry: IncomingEntry, { uid, readOnly }: Ownership): Omit<Header, "pax"> {

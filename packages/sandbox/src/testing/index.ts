@@ -1,0 +1,7 @@
+/**
+ * The promises of a sandbox as executable cases, and small tools to write more.
+ *
+ * @packageDocumentation
+ */
+export { conformance, type ConformanceCase } from "./conformance.ts";
+export { type Finished, gather, run, shell, type TarInput, type TarInputEntry, tarOf } from "./tools.ts";
