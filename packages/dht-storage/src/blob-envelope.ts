@@ -69,7 +69,7 @@ export interface EnvelopeLimits {
 }
 
 export function sha256(bytes: Uint8Array): Uint8Array {
-  return hash("sha256", bytes, "buffer");
+  return new Uint8Array(hash("sha256", bytes, "buffer"));
 }
 
 export function sha256Hex(bytes: Uint8Array): string {
