@@ -8,7 +8,7 @@ export interface StoryEvent {
   readonly by: string;
   readonly token?: { readonly term: number; readonly index: number };
   readonly attempt?: number;
-  readonly step?: { readonly kind: string; readonly text: string };
+  readonly step?: { readonly phase: string; readonly message: string };
   readonly reason?: { readonly message: string };
   readonly result?: StoryResult;
 }
@@ -58,8 +58,8 @@ function tellEvent(event: StoryEvent, by: string, story: Story): void {
     const token = `${event.token.term}.${event.token.index}`;
     story.step("coordinator", `${by} holds the lease, fencing token ${token}${again}`, { timed: true });
   }
-  if (event.type === "task-progressed" && event.step?.kind === "command-finished")
-    story.step("sandbox", event.step.text, { timed: true });
+  if (event.type === "task-progressed" && event.step?.phase === "command-finished")
+    story.step("sandbox", event.step.message, { timed: true });
   if (event.type === "task-released")
     story.step("coordinator", `the lease is over: ${event.reason?.message ?? "given up"}`, { timed: true });
 }
