@@ -79,6 +79,7 @@ export class Appender {
 
   async #write(batch: readonly Item[]): Promise<void> {
     const { log, replicate } = this.#ports;
+    const { failure } = log;
     try {
       const outcomes = await log.append(batch, this.#term());
       const replicas = replicate(log.applied.index);
@@ -88,12 +89,11 @@ export class Appender {
       }
     } catch (error) {
       const nothingKept =
+        failure !== undefined ||
         error instanceof NoLeaderError ||
         error instanceof DiskFullError ||
-        error instanceof SeveralVotersError ||
-        error === log.failure;
+        error instanceof SeveralVotersError;
       for (const { id, reject } of batch) reject(nothingKept ? error : new OutcomeUnknownError(id, error));
-      if (!nothingKept) log.fail(error);
     }
   }
 

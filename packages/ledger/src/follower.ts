@@ -1,6 +1,6 @@
 import { type Clock, errorCode, type Logger, type PeerStream, type Streams } from "@chorus/kernel";
 import type { Epoch } from "./epoch.ts";
-import { CorruptError, ProtocolError } from "./errors.ts";
+import { CorruptError, DiskFullError, ProtocolError } from "./errors.ts";
 import type { Log } from "./log.ts";
 import type { Proposals } from "./proposals.ts";
 import { encodeRequest, parseResponse, PROTOCOL, type Request, type Response } from "./wire.ts";
@@ -37,7 +37,8 @@ export class Follower {
       try {
         await this.#session(admin, over);
       } catch (error) {
-        if (!over.aborted)
+        if (error instanceof DiskFullError) logger.warn("entries could not be kept", { code: error.code });
+        else if (!over.aborted)
           logger.debug("stream to the admin ended", {
             peer: admin.peer,
             code: errorCode(error),

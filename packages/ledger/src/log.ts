@@ -1,7 +1,7 @@
 import type { Logger } from "@chorus/kernel";
 import { type Draft, follows, GENESIS, type Position, seal } from "./chain.ts";
 import type { LogStore, StateMachine, StoredEntry } from "./contract.ts";
-import { ClosedError, CorruptError, NoLeaderError, ProtocolError } from "./errors.ts";
+import { ClosedError, CorruptError, DiskFullError, NoLeaderError, ProtocolError } from "./errors.ts";
 
 const CHUNK = 256;
 
@@ -192,12 +192,13 @@ export class Log<S, R> {
   }
 
   async #store(entries: readonly StoredEntry[], committed: number): Promise<void> {
-    await this.#ports.store.append(entries, committed);
-    this.#tail.push(...entries);
     try {
+      await this.#ports.store.append(entries, committed);
+      this.#tail.push(...entries);
       this.#apply(committed);
     } catch (error) {
-      throw this.fail(error);
+      // A disk that failed once may have kept anything (fsync says so only once): a restart reads what is there.
+      throw error instanceof DiskFullError ? error : this.fail(error);
     }
   }
 
@@ -217,14 +218,21 @@ export class Log<S, R> {
     this.#wake();
   }
 
+  /** The unharmed entries up to the first damaged one. @throws when that is the very next */
   async #readAfter(after: Position, limit: number): Promise<readonly StoredEntry[]> {
-    const entries = await this.#ports.store.read(after.index + 1, limit);
-    let at = after;
+    const { store } = this.#ports;
+    const from = after.index + 1;
+    // Where a part cannot be read as a whole, its entries are tried one by one.
+    const entries = await (limit === 1
+      ? store.read(from, 1)
+      : store.read(from, limit).catch(() => store.read(from, 1)));
+    const sound: StoredEntry[] = [];
     for (const entry of entries) {
-      if (!follows(at, entry)) throw new CorruptError("an entry is damaged", at.index + 1);
-      at = entry;
+      if (!follows(sound.at(-1) ?? after, entry)) break;
+      sound.push(entry);
     }
-    return entries;
+    if (entries.length > 0 && sound.length === 0) throw new CorruptError("an entry is damaged", from);
+    return sound;
   }
 
   #wake(): void {

@@ -1,13 +1,7 @@
 import { type ChorusError, type Clock, equalBytes, InvalidInputError } from "@chorus/kernel";
 import type { Kept } from "./appender.ts";
 import type { Proposed } from "./contract.ts";
-import {
-  ClosedError,
-  DiskFullError,
-  NoLeaderError,
-  OutcomeUnknownError,
-  SeveralVotersError,
-} from "./errors.ts";
+import { DiskFullError, NoLeaderError, OutcomeUnknownError, SeveralVotersError } from "./errors.ts";
 import type { Log, Outcome } from "./log.ts";
 
 const RETRY_MS = 100;
@@ -77,7 +71,7 @@ export class Proposals<R> {
   /** The session is over. What it brought is settled, the rest waits for the next one. */
   detach(): void {
     this.#send = undefined;
-    for (const pending of this.#pending.values()) this.#settleFromLog(pending);
+    for (const pending of this.#pending.values()) this.#settleFromLog(pending, 2);
   }
 
   /** Tries all that wait once more. */
@@ -98,10 +92,12 @@ export class Proposals<R> {
     else pending.reject(error);
   }
 
-  /** The log takes nothing any more. */
+  /** The log takes nothing any more: what is in it counts, for the rest nobody knows. */
   fail(error: Error): void {
-    for (const { id, sent, reject } of this.#pending.values())
-      reject(sent && error instanceof ClosedError ? new OutcomeUnknownError(id, error) : error);
+    for (const pending of this.#pending.values()) {
+      this.#settleFromLog(pending, 1);
+      pending.reject(pending.sent ? new OutcomeUnknownError(pending.id, error) : error);
+    }
   }
 
   #join(id: string, command: Uint8Array): Pending<R> {
@@ -170,10 +166,10 @@ export class Proposals<R> {
     else pending.resolve(toProposed(outcome, replicas));
   }
 
-  /** An entry that arrived here is durable at the admin and here, answer or not. */
-  #settleFromLog(pending: Pending<R>): void {
+  /** Answers without the admin, if the entry has arrived: it is durable wherever it was sent from, and here. */
+  #settleFromLog(pending: Pending<R>, replicas: number): void {
     const outcome = pending.sent ? this.#ports.log.outcome(pending.id) : undefined;
-    if (outcome !== undefined) pending.resolve(toProposed(outcome, 2));
+    if (outcome !== undefined) pending.resolve(toProposed(outcome, replicas));
   }
 }
 

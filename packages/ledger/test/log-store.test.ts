@@ -1,0 +1,45 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { GENESIS, seal } from "../src/chain.ts";
+import { sqliteLogStore } from "../src/index.ts";
+import { logStoreCases, memoryLogStore } from "../src/testing/index.ts";
+
+let file = "";
+beforeEach(() => {
+  file = join(mkdtempSync(join(tmpdir(), "ledger-")), "log.sqlite");
+});
+afterEach(() => rmSync(join(file, ".."), { recursive: true }));
+
+describe("sqliteLogStore", () => {
+  it.each(logStoreCases)("$name", ({ run }) => run({ open: () => sqliteLogStore(file) }));
+  it("refuses a file that another process has open, and one that is no log", () => {
+    {
+      using _first = sqliteLogStore(file);
+      expect(() => sqliteLogStore(file)).toThrow(expect.objectContaining({ code: "ledger/store-failed" }));
+    }
+    rmSync(file);
+    writeFileSync(file, "not a database, by any means, and long enough to be looked at".repeat(20));
+    expect(() => sqliteLogStore(file)).toThrow(expect.objectContaining({ code: "ledger/store-failed" }));
+  });
+  it("notices a damaged commit index", async () => {
+    {
+      using store = sqliteLogStore(file);
+      await store.append(seal(GENESIS, 1, [{ id: "a", command: Uint8Array.of(1) }]), 1);
+    }
+    const database = new DatabaseSync(file);
+    database.exec("UPDATE committed SET idx = 0");
+    database.close();
+    using store = sqliteLogStore(file);
+    await expect(store.committed()).rejects.toMatchObject({ code: "ledger/store-failed" });
+  });
+});
+
+describe("memoryLogStore", () => {
+  it.each(logStoreCases)("$name", async ({ run }) => {
+    const store = memoryLogStore();
+    await run({ open: () => store });
+  });
+});
