@@ -110,6 +110,14 @@ export class AddressBook {
     return waiting.reduce((earliest, { nextAt }) => Math.min(earliest, nextAt), Infinity);
   }
 
+  /** What these peers said of themselves; without those that said nothing. */
+  trusted(peers: readonly PeerId[]): readonly Candidate[] {
+    return peers.flatMap((peer) => {
+      const addresses = this.#entries.get(peer)?.trusted ?? [];
+      return addresses.length > 0 ? [{ peer, addresses }] : [];
+    });
+  }
+
   find(peer: PeerId): Candidate | undefined {
     const entry = this.#entries.get(peer);
     return entry && candidate(entry);

@@ -1,8 +1,9 @@
-import type { Clock, Logger, PeerId } from "@chorus/kernel";
+import type { Clock, Logger, PeerId, Streams } from "@chorus/kernel";
 import type { Connection, PeerInfo } from "@libp2p/interface";
 import { type Multiaddr, multiaddr } from "@multiformats/multiaddr";
 import type { Candidate } from "./address-book.ts";
 import type { Host } from "./host.ts";
+import { askIntroductions } from "./introductions.ts";
 import { GOSSIP_PROTOCOL_PREFIX } from "./names.ts";
 import type { Settings } from "./options.ts";
 import { asPeerId, dialable, fromPeerId, withoutPeer } from "./peer-ids.ts";
@@ -12,6 +13,7 @@ import { type MeshControl, Upkeep } from "./upkeep.ts";
 /** What the upkeep of a real mesh is made from. */
 export interface KeepUpContext {
   readonly host: Host;
+  readonly streams: Streams;
   readonly settings: Settings;
   readonly self: PeerId;
   readonly clock: Clock;
@@ -22,6 +24,7 @@ export interface KeepUpContext {
 export type OnFound = (found: PeerInfo) => void;
 
 const DIAL_TIMEOUT_MS = 4_000;
+const ASK_TIMEOUT_MS = 4_000;
 
 /** Tells the upkeep what libp2p sees, and lets it act. @returns it, not started, and where mDNS reports */
 export function keepUp(context: KeepUpContext): { upkeep: Upkeep; onFound: OnFound } {
@@ -68,7 +71,10 @@ export function keepUp(context: KeepUpContext): { upkeep: Upkeep; onFound: OnFou
   return { upkeep, onFound };
 }
 
-function control({ host, self, logger }: KeepUpContext, gossipers: ReadonlySet<PeerId>): MeshControl {
+function control(
+  { host, streams, self, logger }: KeepUpContext,
+  gossipers: ReadonlySet<PeerId>,
+): MeshControl {
   return {
     self,
     connected: () => connectedPeers(host),
@@ -76,6 +82,7 @@ function control({ host, self, logger }: KeepUpContext, gossipers: ReadonlySet<P
       const heard = new Set(host.services.gossip.getPeers().map(asPeerId));
       return connectedPeers(host).filter((peer) => gossipers.has(peer) && !heard.has(peer));
     },
+    ask: (peer, signal) => askIntroductions(streams, peer, within(ASK_TIMEOUT_MS, signal)),
     dial: async (candidate, signal) => {
       await dial(host, candidate, signal);
     },
@@ -96,7 +103,11 @@ async function dial(host: Host, { peer, addresses }: Candidate, signal: AbortSig
   // Given a bare name, libp2p would search the whole mesh for it first.
   if (addresses.length === 0) throw new Error("no address is known");
   const targets = addresses.map((address) => dialable(multiaddr(address), peer));
-  return host.dial(targets, { signal: AbortSignal.any([signal, AbortSignal.timeout(DIAL_TIMEOUT_MS)]) });
+  return host.dial(targets, { signal: within(DIAL_TIMEOUT_MS, signal) });
+}
+
+function within(timeoutMs: number, signal: AbortSignal): AbortSignal {
+  return AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
 }
 
 function texts(addresses: readonly Multiaddr[]): readonly string[] {

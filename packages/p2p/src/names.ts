@@ -11,6 +11,9 @@ export interface MeshNames {
 /** Prefix that gossipsub's protocols share; tells who can gossip at all. */
 export const GOSSIP_PROTOCOL_PREFIX = "/meshsub/";
 
+/** One frame from the side that is asked: the members it is connected to. */
+export const INTRODUCTIONS_PROTOCOL = "/chorus/introductions/1.0.0";
+
 const NO_SECRET = new Uint8Array();
 
 /**

@@ -4,6 +4,7 @@ import type { ConnectionInfo, P2p, P2pComponents, P2pOptions } from "./contract.
 import { AddressInUseError, ListenFailedError } from "./errors.ts";
 import { createHost, type Host } from "./host.ts";
 import { loadIdentity } from "./identity.ts";
+import { serveIntroductions } from "./introductions.ts";
 import { connect, keepUp, type OnFound } from "./mesh-control.ts";
 import { parseOptions, type Settings } from "./options.ts";
 import { asPeerId, written } from "./peer-ids.ts";
@@ -27,15 +28,16 @@ export async function p2p(components: P2pComponents, options: P2pOptions): Promi
     });
   let onFound: OnFound | undefined;
   const host = await createHost({ settings, identity, clock, logger, onFound: (found) => onFound?.(found) });
-  const kept = keepUp({ host, settings, self: signer.peer, clock, logger });
-  const { upkeep } = kept;
-  onFound = kept.onFound;
   const { isRevoked, cluster, topics } = settings;
   const gossip = host.services.gossip;
   const pubsub = meshPubSub({ gossip, signer, cluster, topics, clock, logger, isRevoked });
   const reach = (peer: PeerId, signal: AbortSignal): Promise<Connection> =>
     connect(host, upkeep.find(peer) ?? { peer, addresses: [] }, signal);
   const streams = meshStreams({ node: host, logger, isRevoked, reach });
+  const kept = keepUp({ host, streams, settings, self: signer.peer, clock, logger });
+  const { upkeep } = kept;
+  onFound = kept.onFound;
+  serveIntroductions(streams, () => upkeep.known());
   await start(host, settings);
   upkeep.start();
   let closing: Promise<void> | undefined;

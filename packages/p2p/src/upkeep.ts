@@ -9,6 +9,8 @@ export interface MeshControl {
   /** Connected peers that speak gossip but have no gossip stream with us. */
   mute(): readonly PeerId[];
   dial(candidate: Candidate, signal: AbortSignal): Promise<void>;
+  /** Whom a connected member knows. */
+  ask(peer: PeerId, signal: AbortSignal): Promise<readonly Candidate[]>;
   /** Breaks every connection to the peer. */
   drop(peer: PeerId, reason: string): void;
 }
@@ -28,7 +30,14 @@ const MIN_REST_MS = 5;
 const MUTE_TICKS = 4;
 
 /**
- * What libp2p does not do by itself: it dials what is discovered, brings lost members back for as long as it
+ * After a new connection members are asked for others soon and then less and less often: two peers that join
+ * the same member at one moment are introduced by the second question at the latest.
+ */
+const FIRST_ASK_MS = 250;
+const LAST_ASK_MS = 15_000;
+
+/**
+ * What libp2p does not do by itself: it dials what is discovered, has members introduce each other, brings lost members back for as long as it
  * takes, replaces connections whose gossip streams have died, and lets go of peers that were revoked.
  */
 export class Upkeep implements AsyncDisposable {
@@ -37,6 +46,12 @@ export class Upkeep implements AsyncDisposable {
   readonly #stop = new AbortController();
   readonly #dialling = new Map<PeerId, Promise<void>>();
   readonly #muteTicks = new Map<PeerId, number>();
+  #watchAt = 0;
+  #asking: Promise<void> | undefined;
+  #rotation = 0;
+  readonly #newcomers = new Set<PeerId>();
+  #askAt = 0;
+  #askEveryMs = LAST_ASK_MS;
   #poke: (() => void) | undefined;
   #loop: Promise<void> = Promise.resolve();
 
@@ -59,7 +74,17 @@ export class Upkeep implements AsyncDisposable {
   }
 
   learn(candidate: Candidate): void {
-    this.#note((now) => this.#book.learn(candidate, now));
+    this.#note((now) => {
+      this.#book.learn(candidate, now);
+      this.#newcomers.add(candidate.peer);
+      this.#askEveryMs = FIRST_ASK_MS;
+      this.#askAt = now;
+    });
+  }
+
+  /** The members that this node is connected to, for those that ask. */
+  known(): readonly Candidate[] {
+    return this.#book.trusted(this.#context.mesh.connected());
   }
 
   connected(peer: PeerId): void {
@@ -68,6 +93,7 @@ export class Upkeep implements AsyncDisposable {
 
   lost(peer: PeerId): void {
     this.#muteTicks.delete(peer);
+    this.#newcomers.delete(peer);
     this.#note((now) => this.#book.lost(peer, now));
   }
 
@@ -78,8 +104,9 @@ export class Upkeep implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort();
+    this.#poke?.();
     await this.#loop;
-    await Promise.allSettled(this.#dialling.values());
+    await Promise.allSettled([...this.#dialling.values(), this.#asking]);
   }
 
   #note(change: (now: number) => void): void {
@@ -88,30 +115,66 @@ export class Upkeep implements AsyncDisposable {
   }
 
   async #run(): Promise<void> {
-    let watchAt = 0;
     while (!this.#stop.signal.aborted) {
-      const now = this.#context.clock.monotonic();
-      if (now >= watchAt) {
-        this.#watch();
-        watchAt = now + TICK_MS;
+      let restMs = TICK_MS;
+      try {
+        this.#step(this.#context.clock.monotonic());
+        restMs = this.#untilNext();
+      } catch (error) {
+        this.#context.logger.warn("upkeep failed, it goes on", { error });
       }
-      this.#dialDue(now);
-      await this.#rest();
+      await this.#rest(restMs);
     }
   }
 
-  /** Until the next tick, or until something is learned. */
-  async #rest(): Promise<void> {
+  #step(now: number): void {
+    if (now >= this.#watchAt) {
+      this.#watch();
+      this.#watchAt = now + TICK_MS;
+    }
+    if (now >= this.#askAt && this.#asking === undefined)
+      this.#asking = this.#askNext(now).finally(() => {
+        this.#asking = undefined;
+        this.#poke?.();
+      });
+    this.#dialDue(now);
+  }
+
+  async #askNext(now: number): Promise<void> {
+    const { mesh, logger } = this.#context;
+    const peer = this.#nextToAsk();
+    this.#askAt = this.#newcomers.size > 0 ? now : now + this.#askEveryMs;
+    if (this.#newcomers.size === 0) this.#askEveryMs = Math.min(this.#askEveryMs * 2, LAST_ASK_MS);
+    if (peer !== undefined)
+      try {
+        for (const candidate of await mesh.ask(peer, this.#stop.signal)) this.hint(candidate);
+      } catch (error) {
+        logger.debug("introductions failed", { peer, error });
+      }
+  }
+
+  /** Newcomers first; then one after the other, so that the answers of all come together in time. */
+  #nextToAsk(): PeerId | undefined {
+    const peers = this.#context.mesh.connected();
+    for (const newcomer of this.#newcomers) {
+      this.#newcomers.delete(newcomer);
+      if (peers.includes(newcomer)) return newcomer;
+    }
+    return peers[this.#rotation++ % peers.length];
+  }
+
+  /** For so long, or until something is learned. */
+  async #rest(ms: number): Promise<void> {
     const poked = new AbortController();
     this.#poke = () => poked.abort();
-    const signal = AbortSignal.any([this.#stop.signal, poked.signal]);
-    await this.#context.clock.sleep(this.#untilNext(), { signal }).catch(() => undefined);
+    await this.#context.clock.sleep(ms, { signal: poked.signal }).catch(() => undefined);
     this.#poke = undefined;
   }
 
   #untilNext(): number {
-    const wait = this.#book.nextAt(this.#isConnected()) - this.#context.clock.monotonic();
-    return Math.min(Math.max(wait, MIN_REST_MS), TICK_MS);
+    const askAt = this.#asking === undefined ? this.#askAt : Infinity;
+    const next = Math.min(askAt, this.#watchAt, this.#book.nextAt(this.#isConnected()));
+    return Math.max(next - this.#context.clock.monotonic(), MIN_REST_MS);
   }
 
   #isConnected(): (peer: PeerId) => boolean {

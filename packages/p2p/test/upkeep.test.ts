@@ -1,6 +1,7 @@
 import { createSigner, type PeerId, silentLogger } from "@chorus/kernel";
 import { manualClock } from "@chorus/kernel/testing";
 import { describe, expect, it } from "vitest";
+import type { Candidate } from "../src/address-book.ts";
 import { type MeshControl, Upkeep } from "../src/upkeep.ts";
 
 const names = (await Promise.all([1, 2, 3].map((n) => createSigner(new Uint8Array(32).fill(n)))))
@@ -16,6 +17,8 @@ function setup() {
   const reachable = new Set<PeerId>();
   const revoked = new Set<PeerId>();
   const dials: { peer: PeerId; at: number; addresses: readonly string[] }[] = [];
+  const asked: { peer: PeerId; at: number }[] = [];
+  const introductions = new Map<PeerId, Candidate[]>();
   const drops: { peer: PeerId; reason: string }[] = [];
   const mesh: MeshControl = {
     self,
@@ -27,6 +30,10 @@ function setup() {
       connected.add(peer);
       upkeep.connected(peer);
     },
+    ask: async (peer) => {
+      asked.push({ peer, at: clock.monotonic() });
+      return introductions.get(peer) ?? [];
+    },
     drop: (peer, reason) => {
       drops.push({ peer, reason });
       connected.delete(peer);
@@ -35,7 +42,7 @@ function setup() {
   };
   const upkeep = new Upkeep({ mesh, clock, logger: silentLogger, isRevoked: (peer) => revoked.has(peer) });
   upkeep.start();
-  return { clock, connected, mute, reachable, revoked, dials, drops, upkeep };
+  return { clock, connected, mute, reachable, revoked, dials, drops, asked, introductions, upkeep };
 }
 
 describe("the upkeep", () => {
@@ -163,6 +170,36 @@ describe("the upkeep", () => {
     expect(drops).toEqual([{ peer: high, reason: "revoked" }]);
     await clock.advance(60_000);
     expect(dials).toEqual([]);
+  });
+
+  it("asks a new member whom it knows, soon again, and then less and less often", async () => {
+    const { clock, connected, reachable, asked, introductions, upkeep } = setup();
+    await using _ = upkeep;
+    reachable.add(high);
+    connected.add(low);
+    upkeep.connected(low);
+    upkeep.learn({ peer: low, addresses: [ADDRESS] });
+    await clock.advance(0);
+    introductions.set(low, [{ peer: high, addresses: [ADDRESS] }]);
+    await clock.advance(250);
+    expect(connected.has(high)).toBe(true);
+    await clock.advance(300_000);
+    const gaps = asked.slice(1).map(({ at }, i) => at - asked[i]!.at);
+    expect(gaps.slice(0, 4)).toEqual([250, 500, 1_000, 2_000]);
+    expect(gaps.at(-1)).toBe(15_000);
+  });
+
+  it("asks every newcomer at once, and tells others of those that said where they listen", async () => {
+    const { clock, connected, asked, upkeep } = setup();
+    await using _ = upkeep;
+    for (const peer of [low, high]) {
+      connected.add(peer);
+      upkeep.connected(peer);
+      upkeep.learn({ peer, addresses: peer === high ? [ADDRESS] : [] });
+    }
+    await clock.advance(20);
+    expect(asked.map(({ peer }) => peer)).toEqual([low, high]);
+    expect(upkeep.known()).toEqual([{ peer: high, addresses: [ADDRESS] }]);
   });
 
   it("forgets rumours before members when its book is full", async () => {
