@@ -61,15 +61,13 @@ async function take(tree: Map<string, TreeEntry>, taken: Taken): Promise<void> {
 async function read(tree: Tree, path: string, taken: Taken): Promise<TreeEntry> {
   const { header } = taken;
   const mtime = header.mtime ?? new Date(0);
-  const target = header.linkname ?? "";
   switch (header.type ?? "file") {
     case "directory":
       return { type: "folder", mtime };
     case "symlink":
-      if (!staysInside(path, target)) throw refused(taken, "is a link out of the archive");
-      return { type: "link", target, mtime };
+      return { type: "link", target: checkedTarget(path, taken), mtime };
     case "link":
-      return originalOf(tree, target, taken);
+      return originalOf(tree, taken);
     case "file":
     case "contiguous-file":
       return { type: "file", bytes: await contentOf(taken), executable: isExecutable(header), mtime };
@@ -89,9 +87,16 @@ function isExecutable({ mode }: Header): boolean {
   return ((mode ?? 0) & 0o100) !== 0;
 }
 
+function checkedTarget(path: string, taken: Taken): string {
+  const target = taken.header.linkname ?? "";
+  if (!staysInside(path, target)) throw refused(taken, "is a link out of the archive");
+  return target;
+}
+
 /** A hard link is a second name of a file that came before. */
-function originalOf(tree: Tree, target: string, taken: Taken): TreeEntry {
-  const original = tree.get(partsOfName(target)?.join("/") ?? "");
+function originalOf(tree: Tree, taken: Taken): TreeEntry {
+  const parts = partsOfName(taken.header.linkname ?? "") ?? [];
+  const original = tree.get(parts.join("/"));
   if (original?.type !== "file") throw refused(taken, "is a hard link to nothing in the archive");
   spend(taken.source, "bytes", original.bytes.length);
   return original;
