@@ -2,6 +2,7 @@ import { hash } from "node:crypto";
 import type * as JustBash from "just-bash";
 import { guestFiles, type GuestFiles, INPUT } from "./guest-files.ts";
 import type { LoadMessage, NodeEntry, RunMessage } from "./messages.ts";
+import { pythonCommands } from "./python.ts";
 
 /** Inside the child: the virtual machine of one sandbox, with its files. */
 export interface Guest {
@@ -84,7 +85,7 @@ async function run(
     env: { ...message.env },
     python: true,
     javascript: true,
-    customCommands: [copyCommand(library)],
+    customCommands: [copyCommand(library), ...pythonCommands(library)],
     executionLimits: limitsOf(message),
   });
   // What the interpreter calls node only says that it is not Node.
