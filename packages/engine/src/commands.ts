@@ -41,7 +41,7 @@ export async function runCommands(
 }
 
 /** Nothing but an observed exit with 0 is success. */
-export function succeeded({ outcome, exitCode }: Step): boolean {
+function succeeded({ outcome, exitCode }: Step): boolean {
   return outcome === "exited" && exitCode === 0;
 }
 

@@ -26,7 +26,7 @@ const NODE_TEST =
   /(?:\.|-|_)test\.[cm]?[jt]s$|(?:^|\/)test\/[^/]+\.[cm]?[jt]s$|(?:^|\/)test(?:-[^/]+)?\.[cm]?[jt]s$/;
 
 /** In order: the first that fits is used. A project's own test command goes before a guess. */
-export const RECIPES: readonly Recipe[] = [
+const RECIPES: readonly Recipe[] = [
   {
     id: "python-pytest",
     language: "python",

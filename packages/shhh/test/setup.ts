@@ -7,15 +7,9 @@ export function setup(options: Partial<SentinelOptions> = {}): Sentinel {
   return createSentinel({ key: KEY, ...options });
 }
 
-export const TAG = /\[shhh:[a-z0-9-]+:[0-9A-Z]{4}-[0-9A-Z]{4}\]/g;
-
 /** The text with every tag made `<rule>`, so that expectations stay readable. */
 export function plainTags(text: string): string {
   return text.replace(/\[shhh:([a-z0-9-]+):[0-9A-Z]{4}-[0-9A-Z]{4}\]/g, "<$1>");
-}
-
-export function latin1(text: string): Uint8Array {
-  return new Uint8Array(Buffer.from(text, "utf8"));
 }
 
 export function utf8(bytes: Uint8Array): string {

@@ -1,3 +1,8 @@
+/**
+ * Made-up secrets of every known shape, for planting in tests.
+ *
+ * @packageDocumentation
+ */
 import { charactersOf } from "../alphabet.ts";
 import { crc32Base62 } from "../checksum.ts";
 import type { Part, TokenRule } from "../contract.ts";
