@@ -29,7 +29,11 @@ function outputQueue(): OutputSink & { end(): void; read(): AsyncIterator<Output
     if (waiting < HIGH_WATER_BYTES) room.resolve();
     return chunk;
   };
-
+  const stop = (reason: "ended" | "discarding"): void => {
+    if (state === "open") state = reason;
+    more.resolve();
+    room.resolve();
+  };
   async function* read(): AsyncGenerator<OutputChunk> {
     try {
       for (;;) {
@@ -42,12 +46,10 @@ function outputQueue(): OutputSink & { end(): void; read(): AsyncIterator<Output
         }
       }
     } finally {
-      if (state === "open") state = "discarding";
+      stop("discarding");
       chunks.length = 0;
-      room.resolve();
     }
   }
-
   return {
     write(chunk) {
       if (state !== "open" || chunk.bytes.length === 0) return undefined;
@@ -58,11 +60,7 @@ function outputQueue(): OutputSink & { end(): void; read(): AsyncIterator<Output
       room = Promise.withResolvers();
       return room.promise;
     },
-    end() {
-      if (state === "open") state = "ended";
-      more.resolve();
-      room.resolve();
-    },
+    end: () => stop("ended"),
     read() {
       if (taken) throw new TypeError("an execution can be iterated only once");
       taken = true;

@@ -1,4 +1,4 @@
-import { once } from "node:events";
+import { type EventEmitter, once } from "node:events";
 import { extract, type Header, type Pack, pack } from "tar-stream";
 import { BadArchiveError } from "./errors.ts";
 import { showName, splitName } from "./names.ts";
@@ -23,7 +23,7 @@ export async function* readTar(source: AsyncIterable<Uint8Array>): AsyncGenerato
       for await (const chunk of source) {
         ending.see(chunk);
         if (parser.destroyed) return;
-        if (!parser.write(chunk)) await Promise.race([once(parser, "drain"), once(parser, "close")]);
+        if (!parser.write(chunk)) await drained(parser, parser);
       }
       parser.end(undefined);
     } catch (error) {
@@ -41,6 +41,17 @@ export async function* readTar(source: AsyncIterable<Uint8Array>): AsyncGenerato
     if (!ending.whole()) throw new Error("the archive ends without its end mark");
   } finally {
     parser.destroy(null);
+  }
+}
+
+/** Waits until more may be written, or nothing ever will be; leaves no listener behind. */
+async function drained(sink: EventEmitter, owner: EventEmitter): Promise<void> {
+  const done = new AbortController();
+  const { signal } = done;
+  try {
+    await Promise.race([once(sink, "drain", { signal }), once(owner, "close", { signal })]);
+  } finally {
+    done.abort();
   }
 }
 
@@ -198,8 +209,7 @@ async function fill(
     const sink = packer.entry(headerOf(entry, owner));
     if (entry.type !== "file") continue;
     sink.on("error", () => undefined);
-    for await (const chunk of entry.body)
-      if (!sink.write(chunk)) await Promise.race([once(sink, "drain"), once(packer, "close")]);
+    for await (const chunk of entry.body) if (!sink.write(chunk)) await drained(sink, packer);
     sink.end(undefined);
   }
   packer.finalize();

@@ -46,6 +46,9 @@ export async function openBox(
     leash.resume();
     await container.start();
     options.signal?.throwIfAborted();
+    // A started container says nothing: only a round trip shows that its holder lives and its task can be killed.
+    const answers = await killTask(container, { user: plan.users.task, lost: state.lost });
+    if (!answers || state.lostReason !== undefined) throw new Error("the image has no cat or no /bin/sh");
   } catch (error) {
     for (const stream of state.owned) stream.destroy();
     await remove(container, options.logger);

@@ -150,6 +150,9 @@ async function judge(
   const waitMs = exitCode === 137 ? 300 : 0;
   if (exitCode !== 0 && (await box.memoryKilledSince(killsBefore, waitMs)))
     return { outcome: "oom", exitCode, message: "the memory limit was reached" };
+  // Whoever ended the container killed the command with it.
+  if (exitCode === 137 && box.lostReason !== undefined)
+    return { outcome: "sandbox-lost", message: box.lostReason };
   // Shells and the engine report a signal's number this way; 64 is the last signal there is.
   if (exitCode > 128 && exitCode <= 192) return { outcome: "signaled", exitCode, signal: exitCode - 128 };
   return { outcome: "exited", exitCode };

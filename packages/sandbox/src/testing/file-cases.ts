@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { errorCode } from "@chorus/kernel";
-import type { Sandbox } from "../contract.ts";
+import type { ConformanceCase } from "./tools.ts";
 import { gather, shell, type TarInput, tarOf } from "./tools.ts";
 
 const refused = (error: unknown): boolean => errorCode(error) === "sandbox/bad-archive";
@@ -19,7 +19,7 @@ const BAD_ARCHIVES: Readonly<Record<string, TarInput>> = {
 };
 
 /** What goes in and what comes out. */
-export const FILE_CASES: readonly { readonly name: string; check(sandbox: Sandbox): Promise<void> }[] = [
+export const FILE_CASES: readonly ConformanceCase[] = [
   {
     name: "carries bytes, folders and modes in and out unchanged",
     async check(sandbox) {

@@ -3,5 +3,14 @@
  *
  * @packageDocumentation
  */
-export { conformance, type ConformanceCase } from "./conformance.ts";
-export { type Finished, gather, run, shell, type TarInput, type TarInputEntry, tarOf } from "./tools.ts";
+export { conformance } from "./conformance.ts";
+export {
+  type ConformanceCase,
+  type Finished,
+  gather,
+  run,
+  shell,
+  type TarInput,
+  type TarInputEntry,
+  tarOf,
+} from "./tools.ts";

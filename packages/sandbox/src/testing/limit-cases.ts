@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
-import type { Sandbox } from "../contract.ts";
+import type { ConformanceCase } from "./tools.ts";
 import { gather, run, shell } from "./tools.ts";
 
 const FOREVER = "while :; do :; done";
 
 /** What ends a command against its will, and what is left of the sandbox then. */
-export const LIMIT_CASES: readonly { readonly name: string; check(sandbox: Sandbox): Promise<void> }[] = [
+export const LIMIT_CASES: readonly ConformanceCase[] = [
   {
     name: "ends a command at its deadline and serves the next",
     async check(sandbox) {

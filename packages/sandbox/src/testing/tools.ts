@@ -1,6 +1,13 @@
 import { pack } from "tar-stream";
 import type { Artifact, CollectLimits, ExecOptions, ExecResult, Sandbox } from "../contract.ts";
 
+/** One promise of the contract, which every engine keeps or has as a named deviation. */
+export interface ConformanceCase {
+  readonly name: string;
+  /** Rejects when the promise is broken. The sandbox is fresh and is disposed of by the caller. */
+  readonly check: (sandbox: Sandbox) => Promise<void>;
+}
+
 /** A file by its content, or any entry as a tar header with content. */
 export type TarInput = Readonly<Record<string, string | Uint8Array | TarInputEntry>>;
 
