@@ -22,6 +22,7 @@ interface Entry {
 
 const MAX_ENTRIES = 1024;
 const MAX_ADDRESSES = 16;
+const FAILURES_BEFORE_WARNING = 5;
 /** Both sides learn of each other at the same moment; the one with the larger name leaves the first dial to the other. */
 const TIE_BREAK_MS = 1_000;
 const FIRST_RETRY_MS = 1_500;
@@ -83,11 +84,13 @@ export class AddressBook {
     entry.nextAt = now + this.#courtesy(peer);
   }
 
-  failed(peer: PeerId, now: number): void {
+  /** @returns true once, when a peer that is wanted has failed often enough for its operator to hear of it */
+  failed(peer: PeerId, now: number): boolean {
     const entry = this.#entries.get(peer);
-    if (entry === undefined) return;
+    if (entry === undefined) return false;
     entry.failures++;
     entry.nextAt = now + retryAfter(entry, now);
+    return entry.wanted && entry.failures === FAILURES_BEFORE_WARNING;
   }
 
   forget(peer: PeerId): void {

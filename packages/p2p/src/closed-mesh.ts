@@ -22,16 +22,18 @@ type Secure = (connection: MessageStream, options?: SecureConnectionOptions) => 
 
 /** Handshake and proof take milliseconds; a stranger may not hold a connection open for longer. */
 const JOIN_DEADLINE_MS = 5_000;
+const MAX_REFUSED = 64;
 
 /**
  * Wraps an encrypter so that its handshake counts only once both sides have proved membership inside the
  * secured channel. libp2p starts the muxer after the encrypter returns, so no protocol runs before.
  */
 export function gated(encrypter: ConnectionEncrypter, gate: Gate): ConnectionEncrypter {
+  const refused = new Set<PeerId>();
   const behind =
     (secure: Secure, initiator: boolean): Secure =>
     async (connection, options) =>
-      join(await secure(connection, options), { gate, initiator, signal: options?.signal });
+      join(await secure(connection, options), { gate, refused, initiator, signal: options?.signal });
   return {
     protocol: encrypter.protocol,
     secureInbound: behind(encrypter.secureInbound.bind(encrypter), false),
@@ -41,6 +43,7 @@ export function gated(encrypter: ConnectionEncrypter, gate: Gate): ConnectionEnc
 
 interface JoinContext {
   readonly gate: Gate;
+  readonly refused: Set<PeerId>;
   readonly initiator: boolean;
   readonly signal: AbortSignal | undefined;
 }
@@ -61,12 +64,23 @@ async function join(secured: SecuredConnection, context: JoinContext): Promise<S
     return { ...secured, connection: bytes.unwrap() };
   } catch (error) {
     const reason = error instanceof Error ? error : new JoinRefusedError(String(error));
-    gate.logger.debug("join refused", { peer: remote, initiator, error: reason.message });
+    report(context, remote, reason);
     secured.connection.abort(reason);
     throw reason;
   } finally {
     done.abort();
   }
+}
+
+/** A wrong secret is an operator's mistake and said aloud, but once for each peer: strangers must not fill the log. */
+function report({ gate, refused, initiator }: JoinContext, peer: PeerId | undefined, reason: Error): void {
+  const loud =
+    reason instanceof JoinRefusedError &&
+    peer !== undefined &&
+    !refused.has(peer) &&
+    refused.size < MAX_REFUSED;
+  if (loud) refused.add(peer);
+  gate.logger[loud ? "warn" : "debug"]("join refused", { peer, initiator, error: reason.message });
 }
 
 function deadline({ gate, signal }: JoinContext, done: AbortSignal): AbortSignal {

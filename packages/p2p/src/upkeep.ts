@@ -192,16 +192,18 @@ export class Upkeep implements AsyncDisposable {
   async #dial(candidate: Candidate): Promise<void> {
     const { mesh, clock, logger } = this.#context;
     const { peer } = candidate;
+    let failure: unknown;
     try {
       await mesh.dial(candidate, this.#stop.signal);
     } catch (error) {
-      logger.debug("dial failed", { peer, error });
-    } finally {
-      // Also after a success: a connection that does not last must not be dialled in a tight loop.
-      this.#book.failed(peer, clock.monotonic());
-      this.#dialling.delete(peer);
-      this.#poke?.();
+      failure = error;
     }
+    // Also after a success: a connection that does not last must not be dialled in a tight loop.
+    const often = this.#book.failed(peer, clock.monotonic());
+    if (often) logger.warn("a peer cannot be reached, still trying", { ...candidate, error: failure });
+    else if (failure !== undefined) logger.debug("dial failed", { peer, error: failure });
+    this.#dialling.delete(peer);
+    this.#poke?.();
   }
 
   #watch(): void {

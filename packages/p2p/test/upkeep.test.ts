@@ -1,7 +1,8 @@
-import { createSigner, type PeerId, silentLogger } from "@chorus/kernel";
+import { createSigner, type PeerId } from "@chorus/kernel";
 import { manualClock } from "@chorus/kernel/testing";
 import { describe, expect, it } from "vitest";
 import type { Candidate } from "../src/address-book.ts";
+import { recordingLogger } from "./fixtures/mesh.ts";
 import { type MeshControl, Upkeep } from "../src/upkeep.ts";
 
 const names = (await Promise.all([1, 2, 3].map((n) => createSigner(new Uint8Array(32).fill(n)))))
@@ -12,6 +13,7 @@ const ADDRESS = "/ip4/127.0.0.1/tcp/1";
 
 function setup() {
   const clock = manualClock();
+  const logger = recordingLogger();
   const connected = new Set<PeerId>();
   const mute = new Set<PeerId>();
   const reachable = new Set<PeerId>();
@@ -40,9 +42,9 @@ function setup() {
       upkeep.lost(peer);
     },
   };
-  const upkeep = new Upkeep({ mesh, clock, logger: silentLogger, isRevoked: (peer) => revoked.has(peer) });
+  const upkeep = new Upkeep({ mesh, clock, logger, isRevoked: (peer) => revoked.has(peer) });
   upkeep.start();
-  return { clock, connected, mute, reachable, revoked, dials, drops, asked, introductions, upkeep };
+  return { clock, connected, mute, reachable, revoked, dials, drops, logger, asked, introductions, upkeep };
 }
 
 describe("the upkeep", () => {
@@ -91,12 +93,14 @@ describe("the upkeep", () => {
   });
 
   it("dials a bootstrap peer until it answers", async () => {
-    const { clock, connected, reachable, dials, upkeep } = setup();
+    const { clock, connected, reachable, dials, logger, upkeep } = setup();
     await using _ = upkeep;
     upkeep.want({ peer: low, addresses: [ADDRESS] });
     await clock.advance(10_000);
     expect(dials[0]?.at).toBe(0);
     expect(dials.length).toBeGreaterThan(5);
+    const aloud = logger.lines.filter(({ message }) => message === "a peer cannot be reached, still trying");
+    expect(aloud.map(({ fields }) => fields["peer"])).toEqual([low]);
     reachable.add(low);
     await clock.advance(1_600);
     expect(connected.has(low)).toBe(true);
