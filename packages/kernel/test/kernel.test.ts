@@ -1,4 +1,4 @@
-import { createHash, generateKeyPairSync, sign } from "node:crypto";
+import { createHash, createPrivateKey, generateKeyPairSync, sign } from "node:crypto";
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
@@ -19,6 +19,11 @@ import {
 } from "../src/index.ts";
 
 const signer = await createSigner(new Uint8Array(32).fill(7));
+/** Ed25519 by Node's own means over just these bytes, with the key of {@link signer}. */
+const plain = (message: Uint8Array): Buffer => {
+  const seed = Buffer.from(`302e020100300506032b657004220420${"07".repeat(32)}`, "hex");
+  return sign(null, message, createPrivateKey({ key: seed, format: "der", type: "pkcs8" }));
+};
 const codeOf = (run: () => unknown): string | undefined => {
   try {
     run();
@@ -120,6 +125,76 @@ describe("signatures", () => {
     const claim = { peer: signer.peer, bytes, signature };
     expect(await verifySignature({ ...claim, domain: "vote" })).toBe(true);
     expect(await verifySignature({ ...claim, domain: "record" })).toBe(false);
+  });
+  it.each([
+    ["a NUL", "vote\0"],
+    ["a NUL alone", "\0"],
+    ["the head of DSSE", "DSSEv1 29 http://example.com/HelloWorld 5 "],
+    ["a lone surrogate", "\ud800"],
+  ])("are not made and do not hold in a domain with %s", async (_name, domain) => {
+    const bytes = Buffer.from("text");
+    await expect(signer.sign(domain, bytes)).rejects.toMatchObject({
+      code: "kernel/invalid-input",
+      detail: { path: "domain" },
+    });
+    const signature = plain(Buffer.concat([Buffer.from(`${domain}\0`), bytes]));
+    expect(await verifySignature({ peer: signer.peer, domain, bytes, signature })).toBe(false);
+  });
+});
+
+describe("signatures without a domain", () => {
+  const domain = "";
+
+  it.each([
+    ["DSSE's published example", "DSSEv1 29 http://example.com/HelloWorld 11 hello world"],
+    ["DSSE's encoding of a NUL", "DSSEv1 1 t 1 \0"],
+    ["a checkpoint", "example.com/log\n0\nq83v\n"],
+    ["a checkpoint with an extension line, beyond ASCII", "example.com/l\u00f6g\n0\nq83v\nmore\n"],
+  ])("are plain Ed25519 over %s", async (_name, text) => {
+    const bytes = Buffer.from(text);
+    const signature = await signer.sign(domain, bytes);
+    expect(Buffer.from(signature)).toEqual(plain(bytes));
+    expect(await verifySignature({ peer: signer.peer, domain, bytes, signature })).toBe(true);
+  });
+  it.each([
+    ["nothing", Buffer.alloc(0)],
+    ["part of DSSE's head", Buffer.from("DSSEv1")],
+    ["DSSE's head in another case", Buffer.from("dssev1 1 t 1 x")],
+    ["DSSE's head after something", Buffer.from(" DSSEv1 1 t 1 x")],
+    ["two lines", Buffer.from("example.com/log\n0\n")],
+    ["no newline at the end", Buffer.from("example.com/log\n0\nq83v")],
+    ["an empty line", Buffer.from("example.com/log\n0\n\nq83v\n")],
+    ["newlines alone", Buffer.from("\n\n\n")],
+    ["a NUL", Buffer.from("example.com/log\n0\nq8\x003v\n")],
+    ["another control character", Buffer.from("example.com/log\r\n0\r\nq83v\r\n")],
+    ["invalid UTF-8", Buffer.from("example.com/\xff\n0\nq83v\n", "latin1")],
+    ["the message of another domain", Buffer.from("vote\0example.com/log\n0\nq83v\n")],
+  ])("are not made and do not hold over %s", async (_name, bytes) => {
+    await expect(signer.sign(domain, bytes)).rejects.toMatchObject({
+      code: "kernel/invalid-input",
+      detail: { path: "bytes" },
+    });
+    const signature = plain(bytes);
+    expect(await verifySignature({ peer: signer.peer, domain, bytes, signature })).toBe(false);
+  });
+  it("never hold in a domain, nor the other way round, wherever the message is cut", async () => {
+    const pieces = fc.constantFrom("DSSEv1 ", "\0", "a", "\n", "log\n0\nq83v\n", "1 t 1 x", " ");
+    const message = fc.array(pieces, { maxLength: 8 }).map((parts) => Buffer.from(parts.join("")));
+    await fc.assert(
+      fc.asyncProperty(message, async (bytes) => {
+        const signature = plain(bytes);
+        const claim = { peer: signer.peer, signature };
+        const readings = [verifySignature({ ...claim, domain, bytes })];
+        for (const [at, byte] of bytes.entries())
+          if (byte === 0) {
+            const cut = bytes.subarray(0, at).toString();
+            readings.push(verifySignature({ ...claim, domain: cut, bytes: bytes.subarray(at + 1) }));
+          }
+        const held = (await Promise.all(readings)).filter(Boolean);
+        expect(held.length).toBeLessThanOrEqual(1);
+      }),
+      { numRuns: 500 },
+    );
   });
 });
 
