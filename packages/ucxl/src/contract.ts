@@ -156,8 +156,9 @@ export interface EncodedDecision {
 }
 
 /**
- * Record bytes with detached signatures, in the fields of a DSSE envelope. It is plain data that
- * `encodeCanonical` takes; to keep signatures apart from the record, store them without `payload`.
+ * Record bytes with detached signatures: a DSSE envelope whose signatures are plain Ed25519 (RFC 8032), so that
+ * any DSSE verifier checks them. It is plain data that `encodeCanonical` takes; to keep signatures apart from the
+ * record, store them without `payload`.
  */
 export type SignedDecision = {
   readonly payloadType: "application/vnd.chorus.decision.v1+cbor";

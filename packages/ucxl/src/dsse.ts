@@ -4,11 +4,8 @@ import type { SignedDecision } from "./contract.ts";
 import { decodeDecision } from "./decision.ts";
 
 const PAYLOAD_TYPE = "application/vnd.chorus.decision.v1+cbor";
-/**
- * Prefixed by the signer to what it signs. DSSE's own encoding already separates domains, so a generic DSSE
- * verifier has to be told of this prefix (DESIGN.md, "Signatures").
- */
-const DOMAIN = "chorus/dsse/1";
+/** DSSE's encoding separates purposes by itself, and a generic verifier knows of no prefix before it. */
+const DOMAIN = "";
 const MAX_SIGNATURES = 16;
 const MAX_PAYLOAD_BYTES = 262_144;
 

@@ -1,12 +1,5 @@
-import { createPublicKey, verify } from "node:crypto";
-import {
-  type Canonical,
-  type Cid,
-  decodeCanonical,
-  encodeCanonical,
-  errorCode,
-  publicKeyOf,
-} from "@chorus/kernel";
+import { createPrivateKey, createPublicKey, type KeyObject, sign, verify } from "node:crypto";
+import { type Canonical, type Cid, decodeCanonical, encodeCanonical, errorCode } from "@chorus/kernel";
 import { describe, expect, it } from "vitest";
 import type { DecisionDraft, VerifiedDecision } from "../src/contract.ts";
 import { preAuthEncoding } from "../src/dsse.ts";
@@ -92,14 +85,74 @@ describe("signDecision", () => {
     const empty = preAuthEncoding("", new Uint8Array());
     expect(new TextDecoder().decode(empty)).toBe("DSSEv1 0  0 ");
   });
-  it("is checked by plain Ed25519 over the documented prefix and encoding", () => {
+});
+
+describe("a DSSE verifier that knows nothing of this package", () => {
+  /** The published encoding, written down a second time. */
+  const encode = (type: string, body: Uint8Array): Buffer =>
+    Buffer.concat([Buffer.from(`DSSEv1 ${Buffer.byteLength(type)} ${type} ${body.byteLength} `), body]);
+  /** The peer id's base36 read by hand: its last 32 bytes are the key. */
+  const keyOf = (keyid: string): KeyObject => {
+    let number = 0n;
+    for (const digit of keyid.slice(1)) number = number * 36n + BigInt(Number.parseInt(digit, 36));
+    const bytes = Buffer.from(number.toString(16).padStart(80, "0"), "hex");
+    expect(bytes.subarray(0, 8).toString("hex")).toBe("0172002408011220");
+    const der = Buffer.concat([Buffer.from("302a300506032b6570032100", "hex"), bytes.subarray(8)]);
+    return createPublicKey({ key: der, format: "der", type: "spki" });
+  };
+
+  it("accepts the author's and a co-signer's signature from the JSON envelope", async () => {
+    const both = await signDecision(signed, [bob]);
+    const json = JSON.stringify({
+      payloadType: both.payloadType,
+      payload: Buffer.from(both.payload).toString("base64"),
+      signatures: both.signatures.map(({ keyid, sig }) => ({
+        keyid,
+        sig: Buffer.from(sig).toString("base64"),
+      })),
+    });
+    const envelope = JSON.parse(json) as {
+      payloadType: string;
+      payload: string;
+      signatures: { keyid: string; sig: string }[];
+    };
+    const body = Buffer.from(envelope.payload, "base64");
+    expect(envelope.signatures.map(({ keyid }) => keyid)).toEqual([alice.peer, bob.peer].toSorted());
+    for (const { keyid, sig } of envelope.signatures) {
+      const holds = (type: string, bytes: Uint8Array): boolean =>
+        verify(null, encode(type, bytes), keyOf(keyid), Buffer.from(sig, "base64"));
+      expect(holds(envelope.payloadType, body)).toBe(true);
+      expect(holds("application/cbor", body)).toBe(false);
+      expect(holds(envelope.payloadType, body.subarray(1))).toBe(false);
+    }
+  });
+  it("makes signatures that are accepted here", async () => {
+    const seed = Buffer.from(`302e020100300506032b657004220420${"01".repeat(32)}`, "hex");
+    const key = createPrivateKey({ key: seed, format: "der", type: "pkcs8" });
+    const sig = new Uint8Array(sign(null, encode(signed.payloadType, record.bytes), key));
+    const foreign = { ...signed, signatures: [{ keyid: alice.peer, sig }] };
+    expect((await verifyDecision(foreign)).cid).toBe(record.cid);
+  });
+  it("agrees with the protocol's published example, its encoding and its signature", () => {
+    const type = "http://example.com/HelloWorld";
+    const body = Buffer.from("hello world");
+    const message = preAuthEncoding(type, body);
+    expect(Buffer.from(message).toString()).toBe("DSSEv1 29 http://example.com/HelloWorld 11 hello world");
+    expect(Buffer.from(message)).toEqual(encode(type, body));
+    const coordinate = (decimal: bigint): string =>
+      Buffer.from(decimal.toString(16).padStart(64, "0"), "hex").toString("base64url");
     const key = createPublicKey({
-      key: { kty: "OKP", crv: "Ed25519", x: Buffer.from(publicKeyOf(alice.peer)).toString("base64url") },
+      key: {
+        kty: "EC",
+        crv: "P-256",
+        x: coordinate(46950820868899156662930047687818585632848591499744589407958293238635476079160n),
+        y: coordinate(5640078356564379163099075877009565129882514886557779369047442380624545832820n),
+      },
       format: "jwk",
     });
-    const encoding = preAuthEncoding(signed.payloadType, record.bytes);
-    const message = Buffer.concat([Buffer.from("chorus/dsse/1\0"), encoding]);
-    expect(verify(null, message, key, signed.signatures[0]!.sig)).toBe(true);
+    const sig = "A3JqsQGtVsJ2O2xqrI5IcnXip5GToJ3F+FnZ+O88SjtR6rDAajabZKciJTfUiHqJPcIAriEGAHTVeCUjW2JIZA==";
+    const published = { key, dsaEncoding: "ieee-p1363" } as const;
+    expect(verify("sha256", message, published, Buffer.from(sig, "base64"))).toBe(true);
   });
 });
 
@@ -149,10 +202,15 @@ describe("verifyDecision refuses", () => {
   it("a record without a signature that the caller requires", async () => {
     expect(await refusal(verifyDecision(signed, { signers: [carol.peer] }))).toBe("signers");
   });
-  it("a signature made for another purpose", async () => {
+  it("a signature made for another purpose, or over the record alone", async () => {
     const message = preAuthEncoding(signed.payloadType, record.bytes);
-    const sig = await alice.sign("chorus/envelope/1", message);
-    expect(await refusal(verifyDecision({ ...signed, signatures: [{ ...first, sig }] }))).toBe("signature");
+    for (const bytes of [message, record.bytes]) {
+      const sig = await alice.sign("chorus/envelope/1", bytes);
+      expect(await refusal(verifyDecision({ ...signed, signatures: [{ ...first, sig }] }))).toBe("signature");
+    }
+    const otherType = await alice.sign("", preAuthEncoding("application/cbor", record.bytes));
+    const signatures = [{ ...first, sig: otherType }];
+    expect(await refusal(verifyDecision({ ...signed, signatures }))).toBe("signature");
   });
   it("a record of another mesh, or with another hash than asked for", async () => {
     expect(await refusal(verifyDecision(signed, { cluster: "other" }))).toBe("cluster");
