@@ -3,13 +3,14 @@ import { InvalidInputError, type PeerId, publicKeyOf, type Signer, verifySignatu
 import type { Checkpoint } from "./contract.ts";
 import { EventLogError } from "./errors.ts";
 
-/** What the signer prefixes to the note's text; DESIGN.md says what that means for other tools. */
-const DOMAIN = "chorus/checkpoint/1";
-/** Signature type "without an assigned identifier" of C2SP signed-note; the domain is the longer identifier. */
-const UNASSIGNED_TYPE = 0xff;
+/** A note's text separates itself from all else that the key signs, and outside tools know of no prefix. */
+const DOMAIN = "";
+/** Signature type of C2SP signed-note: plain Ed25519 over the text. */
+const ED25519_TYPE = 0x01;
 const KEY_ID_BYTES = 4;
 const SIGNATURE_BYTES = 64;
-const MAX_NOTE_CHARS = 65_536;
+/** Room for 16 signatures of 5 kB, the least that C2SP signed-note has verifiers take. */
+const MAX_NOTE_CHARS = 131_072;
 
 /** Printable ASCII without space and `+`, as C2SP signed-note has it for key names. */
 export function parseOrigin(origin: string): string {
@@ -87,12 +88,11 @@ function signatureLine(origin: string, peer: PeerId, signature: Uint8Array): str
   return `\n\u2014 ${origin} ${value}\n`;
 }
 
-/** C2SP signed-note: `SHA-256(name ‖ 0x0A ‖ type ‖ key)[:4]`. */
+/** C2SP signed-note: `SHA-256(name ‖ 0x0A ‖ type ‖ key)[:4]`, the name being the origin. */
 function keyId(origin: string, peer: PeerId): Buffer {
   return createHash("sha256")
     .update(`${origin}\n`)
-    .update(Uint8Array.of(UNASSIGNED_TYPE))
-    .update(DOMAIN)
+    .update(Uint8Array.of(ED25519_TYPE))
     .update(publicKeyOf(peer))
     .digest()
     .subarray(0, KEY_ID_BYTES);

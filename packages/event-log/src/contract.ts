@@ -8,7 +8,7 @@ export interface Checkpoint {
   readonly size: number;
   /** RFC 6962 tree root, 32 bytes. */
   readonly root: Uint8Array;
-  /** The statement and its signature as a C2SP signed note. */
+  /** The statement as a C2SP signed note with an Ed25519 signature (type 0x01) by the key named `origin`. */
   readonly note: string;
 }
 
@@ -98,7 +98,7 @@ export interface EventLogOptions {
    * and `<file>.guard` belong to it: back them up together.
    */
   readonly file: string;
-  /** The log's name in checkpoints: 1–128 of printable ASCII, no spaces or `+`; for example `demo.chorus/peer/k51…`. */
+  /** The log's name in checkpoints, and its key's name: 1–128 of printable ASCII, no spaces or `+`; for example `demo.chorus/peer/k51…`. */
   readonly origin: string;
   /** How long an append waits for others to share its write to disk, in milliseconds. @default 0 */
   readonly commitWindowMs?: number;
