@@ -38,13 +38,15 @@ export async function runScenario(
 ): Promise<0 | 1 | 2> {
   const { folder, count, print } = options;
   const files = new Map(
-    globSync("scenarios/*.ts", { cwd: folder }).map((file) => [basename(file, ".ts"), join(folder, file)]),
+    globSync("scenarios/*.ts", { cwd: folder })
+      .sort()
+      .map((file) => [basename(file, ".ts"), join(folder, file)]),
   );
   const asked = readArguments(argv, count);
   const file = files.get(asked?.scenario ?? "");
   if (asked === undefined || file === undefined) {
     print(`usage: SCENARIO [--nodes N] [--${count.name} N] [--seed S] [--mutant NAME]; scenarios:`);
-    for (const [name, path] of [...files].toSorted()) print(`  ${name}: ${(await load(path)).about}`);
+    for (const [name, path] of files) print(`  ${name}: ${(await load(path)).about}`);
     return 2;
   }
   const scenario = await load(file);

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { defineConfig, type Options } from "tsup";
 
-/** JavaScript only: declarations come from `tsc -b` (see toolchain notes in apps/docs/contributing.md). */
+/** JavaScript only: declarations come from `tsc -b` (apps/docs/contributing.md says why). */
 const shared: Options = {
   format: "esm",
   target: "node24",
@@ -11,6 +11,8 @@ const shared: Options = {
   clean: true,
   treeshake: false,
   silent: true,
+  // node:sqlite and node:test have no name without the prefix.
+  removeNodeProtocol: false,
 };
 
 const testing = "src/testing/index.ts";

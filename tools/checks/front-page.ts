@@ -1,5 +1,5 @@
 import { prose } from "./markdown.ts";
-import { readText, shortName, type Workspace } from "./workspace.ts";
+import { readText, type Workspace } from "./workspace.ts";
 
 const MAX_LINES = 120;
 const COMMANDS = ["npm start", "npm test", "npm run verify"];
@@ -23,12 +23,13 @@ export function checkFrontPage({ root, packages }: Workspace): readonly string[]
       .filter((name) => !scripts.includes(name) && name !== "install")
       .map((name) => `README.md: there is no script "${name}"`),
     ...packages
-      .filter(
-        (found) =>
-          found.kind === "packages" && !rows.some((row) => row.includes(`packages/${shortName(found)})`)),
-      )
+      .filter((found) => found.kind === "packages" && !rows.some((row) => hasLink(row, found.dir)))
       .map((found) => `README.md: no row of the table links to ${found.dir}`),
   ];
+}
+
+function hasLink(row: string, dir: string): boolean {
+  return [`](${dir})`, `](${dir}/)`, `](${dir}/README.md)`].some((link) => row.includes(link));
 }
 
 function scriptsOf(root: string): readonly string[] {

@@ -51,7 +51,7 @@ export function withRow(readme: string, { name, description }: NewPackage): stri
   const last = lines.findLastIndex((line) => line.startsWith("|") && line.includes("](packages/"));
   if (last < 0) return readme;
   const columns = (lines[last] ?? "").split("|").length - 2;
-  const cells = [`[${name}](packages/${name})`, description, ...Array<string>(columns).fill("–")];
+  const cells = [`[${name}](packages/${name}/README.md)`, description, ...Array<string>(columns).fill("–")];
   return lines.toSpliced(last + 1, 0, `| ${cells.slice(0, columns).join(" | ")} |`).join("\n");
 }
 

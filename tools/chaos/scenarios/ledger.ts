@@ -45,6 +45,8 @@ async function live(
   const flags = ["--conditions=@chorus/source", "--disable-warning=ExperimentalWarning"];
   const child = spawn(process.execPath, [...flags, writer, ...args], {
     stdio: ["ignore", "pipe", "inherit"],
+    timeout: LIFE_MS,
+    killSignal: "SIGKILL",
   });
   const ended = new Promise((resolve) => child.once("close", resolve));
   let seen = 0;

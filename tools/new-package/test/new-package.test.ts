@@ -50,8 +50,8 @@ it("adds the package to the root's dependencies, in order", () => {
 
 it("adds a row below the last package of the README's table", () => {
   const readme =
-    "| package | what | when |\n|---|---|---|\n| [kernel](packages/kernel) | names | always |\n\nEnd.\n";
+    "| package | what | when |\n|---|---|---|\n| [kernel](packages/kernel/README.md) | names | always |\n\nEnd.\n";
   expect(withRow(readme, wanted).split("\n")[3]).toBe(
-    "| [work-queue](packages/work-queue) | Hands out work in turn | – |",
+    "| [work-queue](packages/work-queue/README.md) | Hands out work in turn | – |",
   );
 });
