@@ -108,7 +108,7 @@ async function tellMesh(mesh: LocalMesh, told: Story, signal: AbortSignal): Prom
   const who = whole.names.get(admin) ?? admin;
   told.step(
     "election",
-    `${who} is admin, term ${term}, ${votes} of ${voters} votes (one fixed voter for now), certificate verified by all`,
+    `${who} is admin, term ${term}, ${votes} of ${voters} votes (one voter for now), verified by all`,
     { timed: true },
   );
   return whole.names;
@@ -122,6 +122,7 @@ async function submit(entry: LocalPeer, job: Job, told: Story): Promise<string> 
     goal: job.goal,
     project: "demo",
     name: job.name,
+    requirements: { language: job.language },
     inputs: inputs.map(({ name, address }) => ({ name, address, mediaType: "application/x-tar" })),
     ...(job.commands === undefined ? {} : { commands: job.commands }),
   });

@@ -7,6 +7,8 @@ import { detectLanguage } from "@chorus/sandbox";
 export interface Job {
   readonly name: string;
   readonly goal: string;
+  /** Chooses the image where there are images. */
+  readonly language: string;
   readonly source: FolderArchive;
   /** Files that the task puts over the source. */
   readonly change?: FolderArchive;
@@ -36,7 +38,7 @@ export async function offerJob(args: DemoArguments): Promise<JobOffer> {
   const name = slug(basename(folder));
   const goal = args.task ?? (run === undefined ? `run the tests of ${name}` : `run: ${run}`);
   const commands = run === undefined ? undefined : [{ run }];
-  const job = { name, goal, source, ...(commands === undefined ? {} : { commands }) };
+  const job = { name, goal, language, source, ...(commands === undefined ? {} : { commands }) };
   return { languages: [language], prepare: async () => job };
 }
 
@@ -45,6 +47,7 @@ async function exampleJob(language: string): Promise<Job> {
   const folder = join(examples, language in tests ? language : "python");
   return {
     name: "fix-rounding",
+    language,
     goal: "Half a cent must be rounded up: apply the change and show that all tests pass.",
     source: await archiveFolder(join(folder, "project")),
     change: await archiveFolder(join(folder, "change")),

@@ -23,6 +23,9 @@ export interface Coordination {
   readonly coordinator: Coordinator;
 }
 
+/** A laptop's three agents are all heard before a proposal is answered; a slow learner costs at most the wait. */
+const LEDGER_OPTIONS = { ackReplicas: 3, replicaWaitMs: 250 };
+
 /** What is composed from, and who closes it. */
 interface Context {
   readonly config: Config;
@@ -79,14 +82,17 @@ async function openLedger(
   leadership: Election,
 ): Promise<Components["ledger"]> {
   return stack.use(
-    await ledger({
-      streams: base.mesh.streams,
-      leadership,
-      store: stack.use(sqliteLogStore(join(config.dataDirectory, "ledger.db"))),
-      machine: taskMachine({ cluster: config.cluster }),
-      clock,
-      logger: base.logger,
-    }),
+    await ledger(
+      {
+        streams: base.mesh.streams,
+        leadership,
+        store: stack.use(sqliteLogStore(join(config.dataDirectory, "ledger.db"))),
+        machine: taskMachine({ cluster: config.cluster }),
+        clock,
+        logger: base.logger,
+      },
+      LEDGER_OPTIONS,
+    ),
   );
 }
 
