@@ -6,15 +6,14 @@ import { SECRET, tarOf, textOf, wordRedactor } from "./fixtures/setup.ts";
 
 const project = {
   "money.py": "def cents(value):\n    return int(value * 100)\n",
-  "check.py": [
+  "tests/test_money.py": [
     "import unittest",
-    'exec(open("money.py").read())',
+    "from money import cents",
     "class Money(unittest.TestCase):",
     "    def test_whole(self):",
     "        self.assertEqual(cents(2), 200)",
     "    def test_rounds(self):",
     "        self.assertEqual(cents(1.15), 115)",
-    "unittest.main()",
     "",
   ].join("\n"),
 };
@@ -57,7 +56,7 @@ async function run(spec: Partial<EngineTask["spec"]>, inputs: Readonly<Record<st
 
 it("shows a test that fails, applies the change, and shows that it passes, in a real sandbox", async () => {
   const inputs = { source: await tarOf(project), change: await tarOf({ "money.py": fixed }) };
-  const test = "python3 check.py";
+  const test = "python3 -m unittest discover -s tests";
   const { result, output } = await run(
     {
       commands: [
@@ -96,6 +95,17 @@ it("shows a test that fails, applies the change, and shows that it passes, in a 
   expect(files.get("changes.patch")).toContain(
     "-    return int(value * 100)\n+    return round(value * 100)\n",
   );
+});
+
+it("finds a project's tests by itself and runs them", async () => {
+  const { result } = await run({}, { source: await tarOf({ ...project, "money.py": fixed }) });
+  expect(result).toMatchObject({
+    outcome: "succeeded",
+    recipe: "python-unittest",
+    language: "python",
+    steps: [{ exitCode: 0, summary: "2 passed, 0 failed" }],
+  });
+  expect(result.artifacts.map(({ path }) => path)).toEqual(["report.json", "output.log"]);
 });
 
 it("says when the sandbox cannot run what the recipe found", async () => {
