@@ -1,4 +1,4 @@
-import { errorCode, openEnvelope } from "@chorus/kernel";
+import { openEnvelope, type PeerId } from "@chorus/kernel";
 import { canonicalText } from "./canonical-of.ts";
 import { decodeCommand } from "./command.ts";
 import type {
@@ -29,6 +29,9 @@ import { Worker } from "./worker.ts";
 
 const DEFAULTS = { leaseMs: 5000, claimStepMs: 100, submitWaitMs: 3000, outputMemoryBytes: 1_048_576 };
 
+/** Signatures under check at once; the ledger is not read faster than they are checked. */
+const MAX_AUDITS = 64;
+
 /**
  * Joins the mesh's tasks: takes up kept submissions, follows the ledger, claims what this peer can run.
  * Disposing stops all of it and gives held leases back; the components stay the caller's.
@@ -47,6 +50,7 @@ class LiveCoordinator implements Coordinator {
   readonly #entry: Entry;
   readonly #followers: readonly Follower[];
   readonly #reader: OutputReader;
+  readonly #audits = new Set<Promise<void>>();
   #outputService: Disposable | undefined;
 
   constructor(components: Components, settings: Settings) {
@@ -172,12 +176,15 @@ class LiveCoordinator implements Coordinator {
 
   /** A coordinator without its ledger shows a world that stands still: better it stops and says so. */
   async #follow(from: number): Promise<void> {
-    const { components, stop } = this.#peer;
+    const { components, settings, stop } = this.#peer;
     try {
       for await (const { index, command } of components.ledger.entries({ from, signal: stop })) {
         await components.ledger.waitFor(index, { signal: stop });
-        const task = await this.#subject(command, index);
-        if (task !== undefined) this.#tell(task);
+        const sealed = decodeCommand(command, settings.cluster);
+        if (sealed === undefined) continue;
+        this.#tell(subjectOf(sealed.command));
+        if (this.#audits.size >= MAX_AUDITS) await Promise.race(this.#audits);
+        this.#audit(command, { index, from: sealed.from });
       }
     } catch (error) {
       if (!stop.aborted) components.logger.error("ledger can no longer be followed", { error });
@@ -187,15 +194,16 @@ class LiveCoordinator implements Coordinator {
   }
 
   /** The machine takes signatures for granted, being synchronous; here a forged one is found and reported. */
-  async #subject(command: Uint8Array, index: number): Promise<TaskId | undefined> {
-    const { components, settings } = this.#peer;
-    const sealed = decodeCommand(command, settings.cluster);
-    if (sealed === undefined) return undefined;
-    await openEnvelope(command, settings.cluster).catch((error: unknown) => {
-      const code = errorCode(error);
-      components.logger.error("ledger entry is not signed by its sender", { index, from: sealed.from, code });
-    });
-    return subjectOf(sealed.command);
+  #audit(command: Uint8Array, entry: { readonly index: number; readonly from: PeerId }): void {
+    const { components, settings, background } = this.#peer;
+    const audit = openEnvelope(command, settings.cluster)
+      .then(
+        () => undefined,
+        () => components.logger.error("ledger entry is not signed by its sender", entry),
+      )
+      .finally(() => this.#audits.delete(audit));
+    this.#audits.add(audit);
+    background.run("audit", audit);
   }
 
   #tell(id: string): void {

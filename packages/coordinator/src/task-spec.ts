@@ -87,7 +87,7 @@ export const specSchema = z.strictObject({
  * @throws 'coordinator/invalid-task' with every wrong field in `detail.errors`
  */
 export function parseTask(input: unknown): TaskSpec {
-  const parsed = specSchema.safeParse(input);
+  const parsed = specSchema.safeParse(input, { reportInput: true });
   if (!parsed.success) throw new InvalidTaskError(problemsOf(parsed.error));
   const { length } = specBytesOf(parsed.data);
   if (length <= MAX_SPEC_BYTES) return parsed.data;

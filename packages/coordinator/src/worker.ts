@@ -27,7 +27,8 @@ export class Worker implements Follower {
   /** By the index of the lease's token. */
   readonly #running = new Map<number, Run>();
   readonly #queued = new Map<TaskId, AbortController>();
-  readonly #givenBack = new Set<number>();
+  /** Leases that were run or given back: a peer that is behind sees old ones again, and each is dealt with once. */
+  readonly #handled = new Set<number>();
   readonly #freed = new Pulse();
   #claiming = 0;
 
@@ -45,7 +46,8 @@ export class Worker implements Follower {
     }
     this.#queued.get(id)?.abort();
     this.#queued.delete(id);
-    if (lease?.holder !== this.#peer.components.signer.peer || this.#running.has(lease.token.index)) return;
+    if (lease?.holder !== this.#peer.components.signer.peer || this.#handled.has(lease.token.index)) return;
+    this.#handled.add(lease.token.index);
     if (lease.session === this.#peer.session) this.#start(record, lease);
     else this.#giveBackOrphan(id, lease);
   }
@@ -71,8 +73,6 @@ export class Worker implements Follower {
 
   /** A lease of this peer's former process: nobody works under it any more. */
   #giveBackOrphan(task: TaskId, { token, renewal }: Lease): void {
-    if (this.#givenBack.has(token.index)) return;
-    this.#givenBack.add(token.index);
     const { background, proposer, stop } = this.#peer;
     const expiry = { type: "task-expire", task, token, renewal, cause: "holder-restarted" } as const;
     background.run("giving an old lease back", proposer.insist(expiry, stop));
@@ -122,6 +122,9 @@ export class Worker implements Follower {
       const claim = { type: "task-claim", task, capabilities, ttlMs, session } as const;
       const { index, result } = await proposer.once(claim, signal);
       await components.ledger.waitFor(index, { signal });
+      const record = this.#peer.record(task);
+      // Started here, while the claim still counts against the capacity.
+      if (record !== undefined) this.see(record);
       return result.status === "refused" && result.refusal === "not-possible" ? "again" : "done";
     } catch (error) {
       if (signal.aborted || !isRetryable(error)) throw error;
