@@ -162,7 +162,7 @@ describe("signatures without a domain", () => {
     ["DSSE's head in another case", Buffer.from("dssev1 1 t 1 x")],
     ["DSSE's head after something", Buffer.from(" DSSEv1 1 t 1 x")],
     ["two lines", Buffer.from("example.com/log\n0\n")],
-    ["no newline at the end", Buffer.from("example.com/log\n0\nq83v")],
+    ["no newline at the end", Buffer.from("example.com/log\n0\nq83v\nmore")],
     ["an empty line", Buffer.from("example.com/log\n0\n\nq83v\n")],
     ["newlines alone", Buffer.from("\n\n\n")],
     ["a NUL", Buffer.from("example.com/log\n0\nq8\x003v\n")],
