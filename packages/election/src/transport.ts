@@ -113,10 +113,16 @@ class Link {
     this.#stream?.abort(reason);
   }
 
-  /** Ends after what was sent; what still waits for a stream is given up. */
+  /** Ends after what was sent; what still waits for a stream is given up, and so is a peer that takes too long. */
   async close(): Promise<void> {
-    if (this.#stream === undefined) this.abort();
-    else await this.#stream.close().catch(() => undefined);
+    if (this.#stream !== undefined) {
+      const closed = new AbortController();
+      const late = this.#ports.clock.sleep(OPEN_MS, { signal: closed.signal });
+      await Promise.race([this.#stream.close(), late]).catch(() => undefined);
+      closed.abort();
+      late.catch(() => undefined);
+    }
+    this.#stop.abort(new Error("election stopped"));
   }
 
   async #deliver(frame: Uint8Array): Promise<void> {

@@ -4,7 +4,7 @@ import { verifyCertificate } from "../src/index.ts";
 import { signBallot } from "../src/certificate.ts";
 import { encodeMessage, PROTOCOL, TOPIC, canonicalCertificate } from "../src/wire.ts";
 import { memoryVoteStore } from "../src/testing/index.ts";
-import { peers, record, setup, signers, until } from "./fixtures.ts";
+import { peers, record, setup, signers, until } from "./fixtures/setup.ts";
 
 const [voter, observer] = [0, 1];
 

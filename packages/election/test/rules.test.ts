@@ -16,7 +16,7 @@ import {
 } from "../src/core/state.ts";
 import { step } from "../src/core/step.ts";
 import { encodeMessage, type Message, parseMessage } from "../src/wire.ts";
-import { peers } from "./fixtures.ts";
+import { peers } from "./fixtures/setup.ts";
 
 const timing = PROFILES.lan;
 const row = (from: string, to: string, cause: string): string => `${from} --> ${to}: ${cause}`;

@@ -1,5 +1,4 @@
-import { errorCode, type Logger, type PeerStream } from "@chorus/kernel";
-import { equalBytes } from "@chorus/kernel";
+import { equalBytes, errorCode, type Logger, type PeerId, type PeerStream } from "@chorus/kernel";
 import type { Position } from "./chain.ts";
 import type { Leadership, StoredEntry } from "./contract.ts";
 import { ProtocolError } from "./errors.ts";
@@ -26,7 +25,8 @@ interface FeedPorts {
 /** The admin's side: keeps learners up to date and counts their copies. */
 export class Feed {
   readonly #ports: FeedPorts;
-  readonly #sessions = new Set<Session>();
+  /** One for each learner: an older stream of the same peer is a ghost, and no second copy. */
+  readonly #sessions = new Map<PeerId, Session>();
   readonly #waiting = new Set<() => void>();
 
   constructor(ports: FeedPorts) {
@@ -40,7 +40,7 @@ export class Feed {
 
   /** Disks that are known to hold an index, this one included. */
   replicas(index: number): number {
-    return 1 + [...this.#sessions].filter(({ durable }) => durable >= index).length;
+    return 1 + [...this.#sessions.values()].filter(({ durable }) => durable >= index).length;
   }
 
   /** Resolves when more copies may be known. */
@@ -66,18 +66,19 @@ export class Feed {
       return;
     }
     const session = new Session(stream, this.#ports, () => this.#wake());
-    this.#sessions.add(session);
+    this.#sessions.get(stream.peer)?.end(new Error("the learner came again"));
+    this.#sessions.set(stream.peer, session);
     try {
       await session.run();
     } finally {
-      this.#sessions.delete(session);
+      if (this.#sessions.get(stream.peer) === session) this.#sessions.delete(stream.peer);
       this.#wake();
     }
   }
 
   /** Ends all sessions, for example when the lead is lost. */
   stop(reason: Error): void {
-    for (const session of this.#sessions) session.end(reason);
+    for (const session of this.#sessions.values()) session.end(reason);
   }
 
   #wake(): void {

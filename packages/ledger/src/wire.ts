@@ -4,7 +4,7 @@ import { TooLargeError } from "./errors.ts";
 
 /** One session of a learner with the admin: catch-up, live entries, acknowledgements and proposals. */
 export const PROTOCOL = "/chorus/ledger/1.0.0";
-export const MAX_COMMAND_BYTES = 16_384;
+const MAX_COMMAND_BYTES = 16_384;
 /** Entries are gathered up to about this size, so that one frame always holds at least one command. */
 export const FRAME_BYTES = 49_152;
 const MAX_BYTES = 131_072;

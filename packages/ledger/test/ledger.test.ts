@@ -2,8 +2,10 @@ import { manualClock } from "@chorus/kernel/testing";
 import { describe, expect, it } from "vitest";
 import { memoryLogStore } from "../src/testing/index.ts";
 import { ledger } from "../src/index.ts";
-import { silentLogger, systemClock } from "@chorus/kernel";
+import { type PeerStream, silentLogger, systemClock } from "@chorus/kernel";
+import { GENESIS } from "../src/chain.ts";
 import { DiskFullError } from "../src/errors.ts";
+import { encodeRequest, parseResponse, PROTOCOL } from "../src/wire.ts";
 import { bytes, list, never, peers, setup, text, until } from "./fixtures/setup.ts";
 
 describe("the admin's ledger", () => {
@@ -364,6 +366,39 @@ describe("a learner", () => {
     const indexes = (await Promise.all(answers)).map(({ index }) => index).toSorted((a, b) => a - b);
     expect(indexes).toEqual(Array.from({ length: 200 }, (_, i) => i + 1));
     expect(new Set(admin.log.state()).size).toBe(200);
+  });
+  it("is one copy, however many streams it has", async () => {
+    await using mesh = setup({ replicaWaitMs: 0 });
+    mesh.leads.lead(peers[0]);
+    const { log } = await mesh.join(0);
+    const { streams } = mesh.network.join({ peer: peers[3]!, sign: async () => new Uint8Array(64) });
+    const { index: last, checksum: lastChecksum } = GENESIS;
+    const start = {
+      kind: "follow",
+      last,
+      lastChecksum,
+      committed: last,
+      committedChecksum: lastChecksum,
+    } as const;
+    const follow = async (): Promise<PeerStream> => {
+      const stream = await streams.open(peers[0]!, PROTOCOL, { signal: never });
+      await stream.send(encodeRequest(start));
+      return stream;
+    };
+    const ghost = await follow();
+    const live = await follow();
+    await expect(Array.fromAsync(ghost.frames)).rejects.toThrow("the learner came again");
+    await log.propose(bytes("a"), { id: "x" });
+    for await (const frame of live.frames) {
+      const response = parseResponse(frame);
+      if (response.kind === "entries" && response.entries.length > 0) {
+        await live.send(encodeRequest({ kind: "ack", index: 99 }));
+        await live.send(encodeRequest({ kind: "propose", id: "x", command: bytes("a") }));
+      } else if (response.kind === "committed") {
+        expect(response).toEqual({ kind: "committed", id: "x", index: 1, replicas: 2 });
+        break;
+      }
+    }
   });
   it("drops only the session on garbage", async () => {
     await using mesh = setup();
