@@ -107,11 +107,14 @@ describe("the join proof", () => {
   });
 
   it("refuses a recorded proof, with the recorded or a fresh greeting", async () => {
-    const { up } = await meet({}, {});
-    const again = { key: KEY, self: bob, remote: alice, initiator: false };
-    expect(await play(up.written, again)).toContain("does not know");
+    const { up, down } = await meet({}, {});
     const fresh = Uint8Array.of(1, ...crypto.getRandomValues(new Uint8Array(32)));
-    expect(await play([fresh, up.written[1]!], again)).toContain("does not know");
+    const responder = { key: KEY, self: bob, remote: alice, initiator: false };
+    const initiator = { key: KEY, self: alice, remote: bob, initiator: true };
+    for (const [pipe, victim] of [[up, responder] as const, [down, initiator] as const]) {
+      expect(await play(pipe.written, victim)).toContain("does not know");
+      expect(await play([fresh, pipe.written[1]!], victim)).toContain("does not know");
+    }
   });
 
   it("refuses a proof that was made for another peer", async () => {
@@ -120,6 +123,18 @@ describe("the join proof", () => {
     const bobMeetsMallory = { key: KEY, self: bob, remote: mallory, initiator: false };
     expect(await play(up.written, bobMeetsMallory)).toContain("does not know");
   });
+
+  it.each<[string, Partial<JoinRun>, Partial<JoinRun>]>([
+    ["both", { remote: mallory }, { remote: mallory }],
+    ["the initiator alone", { remote: mallory }, {}],
+    ["the responder alone", {}, { remote: mallory }],
+  ])(
+    "refuses what is relayed live by someone who stands in the middle of %s",
+    async (_, initiator, responder) => {
+      const { first, second } = await meet(initiator, responder);
+      expect([first, second]).not.toContain("joined");
+    },
+  );
 
   it("refuses a member's own messages sent back to it", async () => {
     const up = new Pipe();
