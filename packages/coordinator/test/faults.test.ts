@@ -279,10 +279,10 @@ it("gives its lease back when it is disposed", async () => {
 it("commits once when the answer to the commit was lost", async () => {
   await using net = mesh();
   const alice = await net.join();
-  const { propose } = alice.ledger;
+  const propose = alice.ledger.propose.bind(alice.ledger);
   let lost = 0;
   alice.ledger.propose = async (command, options) => {
-    const answer = await propose.call(alice.ledger, command, options);
+    const answer = await propose(command, options);
     if (answer.result.status === "applied" && answer.result.state === "completed" && lost++ === 0)
       throw Object.assign(new Error("connection lost"), { retryable: true });
     return answer;

@@ -80,14 +80,14 @@ it("gives a race for one task a single winner", async () => {
     net.join({ claimStepMs: 0 }),
     net.join({ claimStepMs: 0 }),
   ]);
-  const [alice] = peers;
+  const alice = peers[0];
   const ids: string[] = [];
   for (let i = 0; i < 20; i++)
-    ids.push((await alice!.coordinator.submit({ goal: "g" }, submission(`${i}`))).taskId);
-  for (const id of ids) await net.until(endedAt(alice!, id));
+    ids.push((await alice.coordinator.submit({ goal: "g" }, submission(`${i}`))).taskId);
+  for (const id of ids) await net.until(endedAt(alice, id));
   const runs = peers.flatMap(({ executor }) => executor.runs.map(({ task }) => task));
   expect(runs.toSorted()).toEqual(ids.toSorted());
-  for (const id of ids) expect(viewOf(alice!, id)).toMatchObject({ state: "completed", attempt: 1 });
+  for (const id of ids) expect(viewOf(alice, id)).toMatchObject({ state: "completed", attempt: 1 });
 });
 
 it("shows the same events at every peer, from any number on, to a late one too", async () => {

@@ -15,17 +15,17 @@ const file = (): string => {
   return join(directory, "data", "outbox.db");
 };
 
-describe.each(outboxContract)("every outbox", ({ name, run }) => {
-  it(`${name} (memory)`, async () => {
+describe.each(outboxContract)("every outbox", (promise) => {
+  it(`${promise.name} (memory)`, async () => {
     const outbox = memoryOutbox();
-    await run(outbox, () => outbox);
+    await promise.run(outbox, () => outbox);
   });
 
-  it(`${name} (sqlite)`, async () => {
+  it(`${promise.name} (sqlite)`, async () => {
     const path = file();
     const opened = [sqliteOutbox(path)];
     const [first] = opened;
-    await run(first!, () => {
+    await promise.run(first!, () => {
       first![Symbol.dispose]();
       const again = sqliteOutbox(path);
       opened.push(again);
