@@ -1,4 +1,4 @@
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import type { Sandbox } from "../src/contract.ts";
 import { gather, run, shell } from "../src/testing/index.ts";
 import { dockerSandbox, withoutDocker } from "./fixtures/docker.ts";
@@ -113,6 +113,9 @@ import os; os._exit(0)`,
       sandbox,
       `
 import os, signal
+
+// Containers and interpreters start slowly on a busy machine; nothing here depends on being quick.
+vi.setConfig({ testTimeout: 120_000 });
 def attempt(name, f):
     try: f(); print(name, 'DONE')
     except OSError as e: print(name, type(e).__name__)

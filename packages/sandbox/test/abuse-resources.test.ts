@@ -1,4 +1,4 @@
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import type { Sandbox } from "../src/contract.ts";
 import { gather, run, shell } from "../src/testing/index.ts";
 import { dockerSandbox, SMALL, withoutDocker } from "./fixtures/docker.ts";
@@ -81,6 +81,9 @@ except OSError as e: print(n, e.strerror, sep='|')`,
       sandbox,
       `
 import os, time
+
+// Containers and interpreters start slowly on a busy machine; nothing here depends on being quick.
+vi.setConfig({ testTimeout: 120_000 });
 for _ in range(5):
     if os.fork() == 0:
         x = []

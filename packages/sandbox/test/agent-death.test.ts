@@ -3,13 +3,16 @@ import { once } from "node:events";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import Docker from "dockerode";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { silentLogger } from "@chorus/kernel";
 import { LABEL, labelsOf } from "../src/docker/labels.ts";
 import { sweep } from "../src/docker/sweep.ts";
 import { run, shell } from "../src/testing/index.ts";
-import { ensureImage } from "../../../tools/images/build.ts";
+import { ensureImage } from "./fixtures/image.ts";
 import { dockerSandbox, withoutDocker } from "./fixtures/docker.ts";
+
+// Containers and interpreters start slowly on a busy machine; nothing here depends on being quick.
+vi.setConfig({ testTimeout: 120_000 });
 
 const docker = new Docker({ socketPath: "/var/run/docker.sock" });
 

@@ -1,8 +1,11 @@
-import { describe, test } from "vitest";
+import { describe, test, vi } from "vitest";
 import type { Sandbox } from "../src/contract.ts";
 import { createSandbox } from "../src/sandbox.ts";
 import { conformance } from "../src/testing/index.ts";
 import { dockerSandbox, SMALL, withoutDocker } from "./fixtures/docker.ts";
+
+// Containers and interpreters start slowly on a busy machine; nothing here depends on being quick.
+vi.setConfig({ testTimeout: 120_000 });
 
 interface Subject {
   readonly name: string;

@@ -1,10 +1,13 @@
 import { Readable } from "node:stream";
 import Docker from "dockerode";
-import { describe, expect, test } from "vitest";
-import { ensureImage } from "../../../tools/images/build.ts";
+import { describe, expect, test, vi } from "vitest";
+import { ensureImage } from "./fixtures/image.ts";
 import { createSandbox, detectLanguage, selectImage } from "../src/index.ts";
 import { run, tarOf } from "../src/testing/index.ts";
 import { dockerSandbox, withoutDocker } from "./fixtures/docker.ts";
+
+// Containers and interpreters start slowly on a busy machine; nothing here depends on being quick.
+vi.setConfig({ testTimeout: 120_000 });
 
 describe("languages and images", () => {
   test("a manifest outweighs any number of files", () => {

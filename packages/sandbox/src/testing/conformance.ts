@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { errorCode } from "@chorus/kernel";
 import { FILE_CASES } from "./file-cases.ts";
 import { LIMIT_CASES } from "./limit-cases.ts";
-import { type ConformanceCase, run, shell } from "./tools.ts";
+import { type ConformanceCase, run, shell, tarOf } from "./tools.ts";
 
 /** Commands: their words, their surroundings, their ends. All of it with `sh` and Python alone. */
 const COMMAND_CASES: readonly ConformanceCase[] = [
@@ -117,6 +117,29 @@ const COMMAND_CASES: readonly ConformanceCase[] = [
       assert.equal(result.exitCode, 1);
       assert.match(stderr, /Ran 2 tests/);
       assert.match(stderr, /FAILED \(failures=1\)/);
+    },
+  },
+  {
+    name: "finds a Python project's own modules and tests",
+    async check(sandbox) {
+      const test = [
+        "import unittest",
+        "from shop import price",
+        "class T(unittest.TestCase):",
+        "    def test_price(self): self.assertEqual(price.CENTS, 100)",
+      ];
+      await sandbox.put(
+        "data",
+        await tarOf({
+          "project/shop/__init__.py": "",
+          "project/shop/price.py": "CENTS = 100",
+          "project/test_price.py": test.join("\n"),
+        }),
+      );
+      const options = { cwd: "/workspace/data/project" };
+      const { stderr, result } = await run(sandbox, ["python3", "-m", "unittest"], options);
+      assert.match(stderr, /Ran 1 test/);
+      assert.equal(result.exitCode, 0);
     },
   },
   {
