@@ -11,7 +11,7 @@ export interface CleanFile extends ArtifactRef {
 export interface CleanRun {
   readonly summary: Clean<RunSummary>;
   readonly files: readonly CleanFile[];
-  /** Secrets that were replaced in texts. */
+  /** Secrets that were replaced in output and texts. */
   readonly redactions: number;
 }
 
@@ -44,7 +44,7 @@ export async function cleanRun(run: RunResult, redactor: Redactor): Promise<Clea
   const { artifacts: _, retryable: __, ...texts } = run;
   const artifacts = files.map(({ bytes: _bytes, ...reference }) => reference);
   const { value, findings } = redactor.redactValue<RunSummary>({ ...texts, artifacts, quarantined });
-  return { summary: value, files, redactions: findings.length };
+  return { summary: value, files, redactions: findings.length + (run.redactions ?? 0) };
 }
 
 /** The whole summary as one stored block, which the decision record and the ledger point at. */

@@ -415,6 +415,8 @@ export interface RunResult {
   }[];
   /** @default false */
   readonly retryable?: boolean;
+  /** Secrets that were hidden in the output on its way. @default 0 */
+  readonly redactions?: number;
   /** `output.log` must be the concatenation of what `onOutput` was given, so that offsets stay true. */
   readonly artifacts: readonly {
     readonly path: string;

@@ -98,6 +98,8 @@ export interface RunResult {
   readonly retryable: boolean;
   readonly steps: readonly Step[];
   readonly artifacts: readonly Artifact[];
+  /** Secrets that were hidden in the output. */
+  readonly redactions: number;
   readonly isolation: Isolation;
   readonly image?: string;
   readonly language?: string;
@@ -138,7 +140,12 @@ export interface InputSource {
 
 /** Port: makes secrets in command output unreadable while it streams. */
 export interface OutputRedactor {
-  stream(): { push(chunk: Uint8Array): Clean<Uint8Array>; end(): Clean<Uint8Array> };
+  stream(): {
+    push(chunk: Uint8Array): Clean<Uint8Array>;
+    end(): Clean<Uint8Array>;
+    /** What was hidden so far; only counted. */
+    readonly findings: readonly unknown[];
+  };
 }
 
 /** What the engine asks a sandbox to be. */

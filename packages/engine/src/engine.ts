@@ -133,6 +133,7 @@ function finish(
     ...(ended === undefined ? {} : { reason: ended.reason }),
     retryable: ended?.retryable ?? false,
     steps: run.steps,
+    redactions: run.log.redactions,
     isolation,
     ...(image === undefined ? {} : { image }),
     ...(plan?.language === undefined ? {} : { language: plan.language }),

@@ -7,6 +7,7 @@ type RedactingStream = ReturnType<OutputRedactor["stream"]>;
 /** Output that has been redacted, in the order in which it was shown. Nothing else of a command is kept. */
 export class OutputLog {
   readonly #chunks: Clean<Uint8Array>[] = [];
+  readonly #steps: StepOutput[] = [];
   readonly #onOutput: NonNullable<ExecuteOptions["onOutput"]>;
 
   constructor(onOutput: ExecuteOptions["onOutput"]) {
@@ -15,10 +16,17 @@ export class OutputLog {
 
   /** A command's own part of the log. */
   open(step: number, redactor: OutputRedactor): StepOutput {
-    return new StepOutput(redactor, async (stream, bytes) => {
+    const output = new StepOutput(redactor, async (stream, bytes) => {
       this.#chunks.push(bytes);
       await this.#onOutput({ step, stream, bytes });
     });
+    this.#steps.push(output);
+    return output;
+  }
+
+  /** Secrets that were hidden, in all commands. */
+  get redactions(): number {
+    return this.#steps.reduce((sum, { redactions }) => sum + redactions, 0);
   }
 
   /** Everything that `onOutput` was given, put together. */
@@ -57,6 +65,10 @@ export class StepOutput {
   /** The last redacted text of both streams, for its summary. */
   get tail(): string {
     return this.#tail;
+  }
+
+  get redactions(): number {
+    return this.#streams.stdout.findings.length + this.#streams.stderr.findings.length;
   }
 
   async #show(stream: StreamName, bytes: Clean<Uint8Array>): Promise<void> {

@@ -111,6 +111,7 @@ describe("a run", () => {
     const result = await run.execute({ commands: [{ run: "leak" }] });
     const shown = run.chunks.map(({ bytes }) => textOf(bytes)).join("");
     expect(shown).toBe("key=between\n[hidden]\n1 failed, 2 passed in 0.1s [hidden]\nend hun");
+    expect(result.redactions).toBe(2);
     expect(artifact(result.artifacts, "output.log")).toBe(shown);
     expect(
       JSON.stringify([result.steps, result.reason, run.progress]) + artifact(result.artifacts, "report.json"),
