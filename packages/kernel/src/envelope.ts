@@ -4,7 +4,7 @@ import { parsePeerId, type PeerId } from "./ids.ts";
 import { verifySignature, type Signer } from "./signer.ts";
 
 /** Largest body of one message; larger content travels by its address. */
-export const MAX_BODY_BYTES = 65_536;
+const MAX_BODY_BYTES = 65_536;
 
 const DOMAIN = "chorus/envelope/1";
 const MAX_ENVELOPE_BYTES = MAX_BODY_BYTES + 4096;
@@ -47,7 +47,7 @@ export interface EnvelopeDraft {
 }
 
 /** A message that is malformed, too large, for another mesh, or not signed by its sender. */
-export class EnvelopeError extends ChorusError {
+class EnvelopeError extends ChorusError {
   readonly code = "kernel/bad-envelope";
   constructor(problem: string, cause?: unknown) {
     super(`message refused: ${problem}`, { detail: { problem }, cause });
