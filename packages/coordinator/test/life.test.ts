@@ -1,7 +1,18 @@
 import { decodeCanonical } from "@chorus/kernel";
 import { expect, it } from "vitest";
+import { decodeCommand } from "../src/command.ts";
 import { succeeded } from "../src/testing/index.ts";
-import { endedAt, eventsOf, gate, mesh, signal, submission, through, viewOf } from "./fixtures/mesh.ts";
+import {
+  CLUSTER,
+  endedAt,
+  eventsOf,
+  gate,
+  mesh,
+  signal,
+  submission,
+  through,
+  viewOf,
+} from "./fixtures/mesh.ts";
 
 it("carries a task from one peer through another to a published decision", async () => {
   await using net = mesh();
@@ -37,6 +48,41 @@ it("carries a task from one peer through another to a published decision", async
       body: { address: `ucxl://default/${ack.taskId.slice(0, 48)}/agent/${bob.peer}/@v1` },
     },
   ]);
+});
+
+it("leaves work to another peer while there is one", async () => {
+  await using net = mesh();
+  const alice = await net.join();
+  const bob = await net.join();
+  for (let i = 0; i < 10; i++) {
+    const { taskId } = await alice.coordinator.submit({ goal: "g" }, submission(`${i}`));
+    await net.until(endedAt(alice, taskId));
+  }
+  expect(alice.executor.runs).toEqual([]);
+  expect(bob.executor.runs).toHaveLength(10);
+});
+
+it("orders what a run told before how it ended", async () => {
+  await using net = mesh();
+  const alice = await net.join({
+    script: async (_task, { onProgress }) => {
+      for (let step = 0; step < 5; step++)
+        onProgress({ phase: "command-started", message: "m", step, steps: 5 });
+      return succeeded();
+    },
+  });
+  const propose = alice.ledger.propose.bind(alice.ledger);
+  alice.ledger.propose = async (command, options) => {
+    const turns = decodeCommand(command, CLUSTER)?.command.type === "task-progress" ? 20 : 0;
+    for (let turn = 0; turn < turns; turn++) await new Promise((resolve) => setImmediate(resolve));
+    return propose(command, options);
+  };
+  const { taskId } = await alice.coordinator.submit({ goal: "g" }, submission("1"));
+  await net.until(endedAt(alice, taskId));
+  const steps = (await eventsOf(alice, taskId)).flatMap((event) =>
+    event.type === "task-progressed" ? [event.step.step] : [],
+  );
+  expect(steps).toEqual([undefined, 0, 1, 2, 3, 4]);
 });
 
 it("stores every artifact, the manifest and the record, and names their hashes in the ledger", async () => {
@@ -173,6 +219,27 @@ it("runs no more than its capacity at once, and all in the end", async () => {
     ids.push((await alice.coordinator.submit({ goal: "g" }, submission(`${i}`))).taskId);
   for (const id of ids) await net.until(endedAt(alice, id));
   expect(most).toBe(2);
+});
+
+it("keeps to its capacity when it hears late of its own claims", async () => {
+  await using net = mesh();
+  let now = 0;
+  let most = 0;
+  const alice = await net.join({
+    capacity: 1,
+    lag: 20,
+    script: async () => {
+      most = Math.max(most, ++now);
+      await net.clock.sleep(50);
+      now--;
+      return succeeded();
+    },
+  });
+  const ids: string[] = [];
+  for (let i = 0; i < 4; i++)
+    ids.push((await alice.coordinator.submit({ goal: "g" }, submission(`${i}`))).taskId);
+  for (const id of ids) await net.until(endedAt(alice, id));
+  expect(most).toBe(1);
 });
 
 it("takes part without running anything at capacity 0", async () => {
