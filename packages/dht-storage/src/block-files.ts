@@ -1,9 +1,10 @@
 import { randomUUID } from "node:crypto";
-import { mkdirSync, readdirSync, rmSync } from "node:fs";
+import { readdirSync, rmSync } from "node:fs";
 import { mkdir, open, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { errorCode } from "@chorus/kernel";
 import { DirectoryError, DiskError } from "./errors.ts";
+import { makeDirectory } from "./make-directory.ts";
 
 /** Blocks as files `blocks/ab/abcd…`, whole or absent. */
 export interface BlockFiles {
@@ -23,7 +24,7 @@ export function blockFiles(directory: string, isKnown: (hash: string) => boolean
   const blocks = join(directory, "blocks");
   try {
     rmSync(temporary, { recursive: true, force: true });
-    for (const dir of [temporary, blocks]) mkdirSync(dir, { recursive: true, mode: 0o700 });
+    for (const folder of [temporary, blocks]) makeDirectory(folder);
     removeUnknown(blocks, isKnown);
   } catch (cause) {
     throw new DirectoryError(directory, "is not writable", cause);
@@ -34,7 +35,7 @@ export function blockFiles(directory: string, isKnown: (hash: string) => boolean
     async write(hash, bytes) {
       const draft = join(temporary, randomUUID());
       try {
-        if ((await mkdir(folderOf(hash), { recursive: true, mode: 0o700 })) !== undefined) await sync(blocks);
+        if (await isMade(folderOf(hash))) await sync(blocks);
         await writeSynced(draft, bytes);
         await rename(draft, pathOf(hash));
         await sync(folderOf(hash));
@@ -62,6 +63,17 @@ function removeUnknown(blocks: string, isKnown: (hash: string) => boolean): void
   for (const folder of readdirSync(blocks))
     for (const name of readdirSync(join(blocks, folder)))
       if (!isKnown(name)) rmSync(join(blocks, folder, name), { force: true });
+}
+
+/** @returns false when the folder was there */
+async function isMade(folder: string): Promise<boolean> {
+  try {
+    await mkdir(folder, { mode: 0o700 });
+    return true;
+  } catch (error) {
+    if (errorCode(error) === "EEXIST") return false;
+    throw error;
+  }
 }
 
 async function writeSynced(path: string, bytes: Uint8Array): Promise<void> {

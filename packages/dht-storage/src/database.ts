@@ -1,8 +1,8 @@
-import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { errorCode } from "@chorus/kernel";
 import { DirectoryError, DiskError } from "./errors.ts";
+import { makeDirectory } from "./make-directory.ts";
 
 const FORMAT = "1";
 
@@ -36,7 +36,7 @@ CREATE TABLE IF NOT EXISTS heads(
 export function openDatabase(directory: string, cluster: string): DatabaseSync {
   let database: DatabaseSync | undefined;
   try {
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    makeDirectory(directory);
     database = new DatabaseSync(join(directory, "storage.db"));
     // Exclusive: a second process is refused by SQLite itself, and a killed one leaves no stale lock.
     database.exec("PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL");
