@@ -3,6 +3,9 @@ import type { Sandbox } from "../src/contract.ts";
 import { run, shell } from "../src/testing/index.ts";
 import { dockerSandbox, withoutDocker } from "./fixtures/docker.ts";
 
+// Containers and interpreters start slowly on a busy machine; nothing here depends on being quick.
+vi.setConfig({ testTimeout: 120_000 });
+
 const python = (sandbox: Sandbox, code: string) =>
   run(sandbox, ["python3", "-c", code], { timeoutMs: 20_000 });
 
@@ -110,9 +113,6 @@ for f, t, p in [(1,1,0),(2,1,0),(10,1,0),(16,3,0),(16,3,9),(17,3,0),(2,3,1),(21,
       sandbox,
       `
 import asyncio, mmap, multiprocessing, socket, sqlite3, subprocess, tempfile, threading
-
-// Containers and interpreters start slowly on a busy machine; nothing here depends on being quick.
-vi.setConfig({ testTimeout: 120_000 });
 print(subprocess.run(['sh', '-c', 'echo sub'], capture_output=True, text=True).stdout.strip())
 with multiprocessing.Pool(2) as pool: print(pool.map(abs, [-1, -2]))
 t = threading.Thread(target=print, args=('thread',)); t.start(); t.join()

@@ -3,6 +3,9 @@ import type { Sandbox } from "../src/contract.ts";
 import { gather, run, shell, tarOf } from "../src/testing/index.ts";
 import { dockerSandbox, withoutDocker } from "./fixtures/docker.ts";
 
+// Containers and interpreters start slowly on a busy machine; nothing here depends on being quick.
+vi.setConfig({ testTimeout: 120_000 });
+
 const python = (sandbox: Sandbox, code: string) =>
   run(sandbox, ["python3", "-c", code], { timeoutMs: 20_000, cwd: "/workspace/output" });
 
@@ -36,9 +39,6 @@ except OSError: pass`,
       sandbox,
       String.raw`
 import os
-
-// Containers and interpreters start slowly on a busy machine; nothing here depends on being quick.
-vi.setConfig({ testTimeout: 120_000 });
 for name in [b'new\nline', b'\x1b]0;title\x07', b'bad\xff\xfe', 'gnp\u202etxt.exe'.encode(), b'back\\slash', b'-rf', b' ', b'x' * 255, 'caf\u00e9'.encode(), 'cafe\u0301'.encode(), b'CON']:
     open(name, 'w').write('x')`,
     );

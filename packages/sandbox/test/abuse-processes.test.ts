@@ -3,6 +3,9 @@ import type { Sandbox } from "../src/contract.ts";
 import { gather, run, shell } from "../src/testing/index.ts";
 import { dockerSandbox, withoutDocker } from "./fixtures/docker.ts";
 
+// Containers and interpreters start slowly on a busy machine; nothing here depends on being quick.
+vi.setConfig({ testTimeout: 120_000 });
+
 /** Detached in every way there is: own session, orphaned, no environment, deaf to TERM, holding no output. */
 const DAEMON = `
 import os, signal, time
@@ -113,9 +116,6 @@ import os; os._exit(0)`,
       sandbox,
       `
 import os, signal
-
-// Containers and interpreters start slowly on a busy machine; nothing here depends on being quick.
-vi.setConfig({ testTimeout: 120_000 });
 def attempt(name, f):
     try: f(); print(name, 'DONE')
     except OSError as e: print(name, type(e).__name__)

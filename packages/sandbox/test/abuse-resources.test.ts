@@ -3,6 +3,9 @@ import type { Sandbox } from "../src/contract.ts";
 import { gather, run, shell } from "../src/testing/index.ts";
 import { dockerSandbox, SMALL, withoutDocker } from "./fixtures/docker.ts";
 
+// Containers and interpreters start slowly on a busy machine; nothing here depends on being quick.
+vi.setConfig({ testTimeout: 120_000 });
+
 const python = (sandbox: Sandbox, code: string) =>
   run(sandbox, ["python3", "-c", code], { timeoutMs: 20_000 });
 
@@ -81,9 +84,6 @@ except OSError as e: print(n, e.strerror, sep='|')`,
       sandbox,
       `
 import os, time
-
-// Containers and interpreters start slowly on a busy machine; nothing here depends on being quick.
-vi.setConfig({ testTimeout: 120_000 });
 for _ in range(5):
     if os.fork() == 0:
         x = []

@@ -5,15 +5,15 @@ import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { expect, test, vi } from "vitest";
 
+// Containers and interpreters start slowly on a busy machine; nothing here depends on being quick.
+vi.setConfig({ testTimeout: 120_000 });
+
 const run = promisify(execFile);
 const home = join(import.meta.dirname, "..");
 
 /** What a user of the library writes, as a program of its own. */
 const PROGRAM = `
 import { createSandbox } from "INDEX";
-
-// Containers and interpreters start slowly on a busy machine; nothing here depends on being quick.
-vi.setConfig({ testTimeout: 120_000 });
 await using sandbox = await createSandbox({}, { engine: "embedded" });
 const execution = sandbox.exec(["python3", "-c", "print(6 * 7)"]);
 for await (const { bytes } of execution) process.stdout.write(bytes);
