@@ -97,10 +97,11 @@ export class AddressBook {
     this.#entries.delete(peer);
   }
 
-  /** Peers whose turn it is, save those that need no dial. */
+  /** Peers whose turn it is, the longest due first, save those that need no dial. */
   due(now: number, isConnected: (peer: PeerId) => boolean): Candidate[] {
     return [...this.#entries.values()]
       .filter((entry) => entry.nextAt <= now && !isConnected(entry.peer))
+      .sort((a, b) => a.nextAt - b.nextAt)
       .map(candidate)
       .filter(({ addresses }) => addresses.length > 0);
   }
@@ -150,8 +151,16 @@ export class AddressBook {
   }
 }
 
+/** In turns, a peer's own word first: where it says it is may be where it was, and there may be many of those. */
 function candidate({ peer, trusted, hinted }: Entry): Candidate {
-  return { peer, addresses: merged(trusted, hinted) };
+  const turns = Array.from({ length: MAX_ADDRESSES }, (_, i) => [trusted[i], hinted[i]]).flat();
+  return {
+    peer,
+    addresses: merged(
+      turns.filter((address) => address !== undefined),
+      [],
+    ),
+  };
 }
 
 /** The first list before the second, each address once. */

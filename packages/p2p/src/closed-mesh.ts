@@ -20,8 +20,8 @@ export interface Gate {
 
 type Secure = (connection: MessageStream, options?: SecureConnectionOptions) => Promise<SecuredConnection>;
 
-/** Handshake and proof take milliseconds; a stranger may not hold a connection open for longer. */
-const JOIN_DEADLINE_MS = 5_000;
+/** Takes milliseconds, seconds on a crowded machine; a stranger may not hold a connection open for longer. */
+const JOIN_DEADLINE_MS = 8_000;
 const MAX_REFUSED = 64;
 
 /**

@@ -51,6 +51,9 @@ interface EncrypterComponents {
   readonly upgrader: Upgrader;
 }
 
+/** For one address, handshake and proof included; libp2p tries the addresses of a peer one after the other. */
+export const ADDRESS_DIAL_TIMEOUT_MS = 8_000;
+
 const MONTH_MS = 30 * 24 * 3_600_000;
 const MIB = 1_048_576;
 
@@ -81,8 +84,8 @@ export async function createHost(context: HostContext): Promise<Host> {
       maxConnections: 200,
       maxIncomingPendingConnections: 100,
       inboundConnectionThreshold: 100,
-      dialTimeout: 10_000,
-      addressDialTimeout: 4_000,
+      dialTimeout: 30_000,
+      addressDialTimeout: ADDRESS_DIAL_TIMEOUT_MS,
     },
     connectionMonitor: { pingInterval: 3_000, pingTimeout: { minTimeout: 3_000, maxTimeout: 10_000 } },
     services: {

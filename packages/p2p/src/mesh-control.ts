@@ -2,7 +2,7 @@ import type { Clock, Logger, PeerId, Streams } from "@chorus/kernel";
 import type { Connection, PeerInfo } from "@libp2p/interface";
 import { type Multiaddr, multiaddr } from "@multiformats/multiaddr";
 import type { Candidate } from "./address-book.ts";
-import type { Host } from "./host.ts";
+import { ADDRESS_DIAL_TIMEOUT_MS, type Host } from "./host.ts";
 import { askIntroductions } from "./introductions.ts";
 import { GOSSIP_PROTOCOL_PREFIX } from "./names.ts";
 import type { Settings } from "./options.ts";
@@ -23,7 +23,8 @@ export interface KeepUpContext {
 /** Where discovery reports, before and after there is an upkeep to act on it. */
 export type OnFound = (found: PeerInfo) => void;
 
-const DIAL_TIMEOUT_MS = 4_000;
+/** Addresses that refuse cost no time; of those that are silent so many are waited for. */
+const MAX_SILENT_ADDRESSES = 3;
 const ASK_TIMEOUT_MS = 4_000;
 
 /** Tells the upkeep what libp2p sees, and lets it act. @returns it, not started, and where mDNS reports */
@@ -103,7 +104,8 @@ async function dial(host: Host, { peer, addresses }: Candidate, signal: AbortSig
   // Given a bare name, libp2p would search the whole mesh for it first.
   if (addresses.length === 0) throw new Error("no address is known");
   const targets = addresses.map((address) => dialable(multiaddr(address), peer));
-  return host.dial(targets, { signal: within(DIAL_TIMEOUT_MS, signal) });
+  const timeoutMs = ADDRESS_DIAL_TIMEOUT_MS * Math.min(targets.length, MAX_SILENT_ADDRESSES);
+  return host.dial(targets, { signal: within(timeoutMs, signal) });
 }
 
 function within(timeoutMs: number, signal: AbortSignal): AbortSignal {

@@ -26,6 +26,7 @@ export interface UpkeepContext {
 const TICK_MS = 1_500;
 /** Timers round down: without this the loop would spin for the last fraction of a millisecond. */
 const MIN_REST_MS = 5;
+const MAX_DIALS = 16;
 /** Looks at a connection without gossip before it is broken, so that both sides open their streams anew. */
 const MUTE_TICKS = 4;
 
@@ -172,8 +173,9 @@ export class Upkeep implements AsyncDisposable {
   }
 
   #untilNext(): number {
+    const dialAt = this.#dialling.size < MAX_DIALS ? this.#book.nextAt(this.#isConnected()) : Infinity;
     const askAt = this.#asking === undefined ? this.#askAt : Infinity;
-    const next = Math.min(askAt, this.#watchAt, this.#book.nextAt(this.#isConnected()));
+    const next = Math.min(askAt, this.#watchAt, dialAt);
     return Math.max(next - this.#context.clock.monotonic(), MIN_REST_MS);
   }
 
@@ -184,7 +186,9 @@ export class Upkeep implements AsyncDisposable {
 
   #dialDue(now: number): void {
     const { isRevoked } = this.#context;
-    for (const candidate of this.#book.due(now, this.#isConnected()))
+    // More handshakes at once would only make all of them late.
+    const room = Math.max(0, MAX_DIALS - this.#dialling.size);
+    for (const candidate of this.#book.due(now, this.#isConnected()).slice(0, room))
       if (isRevoked(candidate.peer)) this.#book.forget(candidate.peer);
       else this.#dialling.set(candidate.peer, this.#dial(candidate));
   }

@@ -195,7 +195,7 @@ describe("a node that listens", () => {
     }));
     void silent.dial(addressOf(node)).catch(() => undefined);
     await greeted.promise;
-    await clock.advance(5_000);
+    await clock.advance(8_000);
     await gone.promise;
     await logger.until("join refused", 1);
     expect(logger.lines.find(({ message }) => message === "join refused")?.fields["error"]).toContain(

@@ -18,7 +18,8 @@ function setup() {
   const mute = new Set<PeerId>();
   const reachable = new Set<PeerId>();
   const revoked = new Set<PeerId>();
-  const dials: { peer: PeerId; at: number; addresses: readonly string[] }[] = [];
+  const dials: { peer: PeerId; at: number; addresses: readonly string[]; open: number }[] = [];
+  let open = 0;
   const asked: { peer: PeerId; at: number }[] = [];
   const introductions = new Map<PeerId, Candidate[]>();
   const drops: { peer: PeerId; reason: string }[] = [];
@@ -27,7 +28,9 @@ function setup() {
     connected: () => [...connected],
     mute: () => [...mute],
     dial: async ({ peer, addresses }) => {
-      dials.push({ peer, addresses, at: clock.monotonic() });
+      dials.push({ peer, addresses, at: clock.monotonic(), open: ++open });
+      await Promise.resolve();
+      open--;
       if (!reachable.has(peer)) throw new Error("nobody there");
       connected.add(peer);
       upkeep.connected(peer);
@@ -117,11 +120,11 @@ describe("the upkeep", () => {
     expect(dials.length).toBeLessThan(75);
   });
 
-  it("tries a new address at once, and what a member said itself before rumours", async () => {
+  it("tries a new address at once, right after the first that the member gave itself", async () => {
     const { clock, dials, upkeep } = setup();
     await using _ = upkeep;
     upkeep.connected(high);
-    upkeep.learn({ peer: high, addresses: ["/ip4/127.0.0.1/tcp/2"] });
+    upkeep.learn({ peer: high, addresses: ["/ip4/127.0.0.1/tcp/2", "/ip4/127.0.0.1/tcp/4"] });
     upkeep.lost(high);
     await clock.advance(300_000);
     const count = dials.length;
@@ -204,6 +207,16 @@ describe("the upkeep", () => {
     await clock.advance(20);
     expect(asked.map(({ peer }) => peer)).toEqual([low, high]);
     expect(upkeep.known()).toEqual([{ peer: high, addresses: [ADDRESS] }]);
+  });
+
+  it("dials at most 16 peers at a time, and all of them in the end", async () => {
+    const { clock, dials, upkeep } = setup();
+    await using _ = upkeep;
+    for (let n = 0; n < 40; n++) upkeep.hint({ peer: `${high}${n}` as PeerId, addresses: [ADDRESS] });
+    await clock.advance(100);
+    expect(dials.length).toBe(40);
+    const most = dials.map(({ open }) => open);
+    expect(Math.max(...most)).toBe(16);
   });
 
   it("forgets rumours before members when its book is full", async () => {
