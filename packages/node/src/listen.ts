@@ -1,4 +1,4 @@
-import { createServer } from "node:http";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { getRequestListener } from "@hono/node-server";
 import { ListenError } from "./errors.ts";
@@ -28,7 +28,10 @@ export async function listen(
   });
   const { port } = boundTo(server.address());
   const listener = getRequestListener(makeHandler(port), { overrideGlobalObjects: false });
-  server.on("request", (request, response) => void listener(request, response));
+  server.on("request", (request, response) => {
+    closeUnread(request, response);
+    void listener(request, response);
+  });
   return {
     host: address.host,
     port,
@@ -38,6 +41,16 @@ export async function listen(
         server.closeAllConnections();
       }),
   };
+}
+
+/** A refusal may come before the body has been read; the client must not send its next request behind the rest. */
+function closeUnread(request: IncomingMessage, response: ServerResponse): void {
+  const { "content-length": length = "0", "transfer-encoding": encoding } = request.headers;
+  if (length === "0" && encoding === undefined) return;
+  response.setHeader("connection", "close");
+  request.once("end", () => {
+    if (!response.headersSent) response.removeHeader("connection");
+  });
 }
 
 function boundTo(address: AddressInfo | string | null): AddressInfo {

@@ -23,18 +23,21 @@ const count = (fallback: number, min: number, max: number): z.ZodType<number, st
     .pipe(z.number().min(min, `must be at least ${min}`).max(max, `must be at most ${max}`))
     .optional()
     .transform((value) => value ?? fallback);
-const list = (fallback: readonly string[]): z.ZodType<readonly string[], string | undefined> =>
+/** Their shape only: the mesh itself knows which ones it can use. */
+const addresses = (fallback: readonly string[]): z.ZodType<readonly string[], string | undefined> =>
   z
     .string()
-    .optional()
     .transform((text) =>
-      text === undefined
-        ? fallback
-        : text
-            .split(",")
-            .map((item) => item.trim())
-            .filter((item) => item !== ""),
-    );
+      text
+        .split(",")
+        .map((item) => item.trim())
+        .filter((item) => item !== ""),
+    )
+    .pipe(
+      z.array(z.string().regex(/^\/[a-z0-9]+\/\S+$/, "must be multiaddrs such as /ip4/127.0.0.1/tcp/4001")),
+    )
+    .optional()
+    .transform((items) => items ?? fallback);
 const name = z.string().regex(/^[a-z0-9]([a-z0-9._-]{0,46}[a-z0-9])?$/, "must be 1 to 48 of a-z 0-9 - _ .");
 const text = (fallback: string): z.ZodType<string, string | undefined> => z.string().default(fallback);
 const pairs = z
@@ -64,9 +67,9 @@ export const settings = {
     "Private key of this peer, mode 0600; made when missing (default: identity.key in the data directory)",
     z.string().optional(),
   ),
-  listen: setting("CHORUS_LISTEN", "Multiaddrs to listen on", list(["/ip4/127.0.0.1/tcp/0"])),
-  announce: setting("CHORUS_ANNOUNCE", "Multiaddrs to tell others instead", list([])),
-  bootstrap: setting("CHORUS_BOOTSTRAP", "Multiaddrs of peers to join through", list([])),
+  listen: setting("CHORUS_LISTEN", "Multiaddrs to listen on", addresses(["/ip4/127.0.0.1/tcp/0"])),
+  announce: setting("CHORUS_ANNOUNCE", "Multiaddrs to tell others instead", addresses([])),
+  bootstrap: setting("CHORUS_BOOTSTRAP", "Multiaddrs of peers to join through", addresses([])),
   mdns: setting("CHORUS_MDNS", "Find peers on the local network", flag(true)),
   electionEligible: setting(
     "CHORUS_ELECTION_ELIGIBLE",

@@ -45,12 +45,10 @@ describe("losing a process while a task runs", () => {
   it("keeps an accepted task while there is no admin, and carries it out when one is back", async () => {
     await using mesh = await testMesh({ env: embedded, plans: { bob: { CHORUS_CAPACITY: "0" } } });
     process.kill(mesh.peer("bob").pid, "SIGSTOP");
-    const ack = await mesh
-      .peer("alice")
-      .client.post<{ taskId: string; status: string }>("/v1/tasks", {
-        goal: "wait",
-        commands: [{ run: "echo ok" }],
-      });
+    const ack = await mesh.peer("alice").client.post<{ taskId: string; status: string }>("/v1/tasks", {
+      goal: "wait",
+      commands: [{ run: "echo ok" }],
+    });
     expect(ack.status).toBe("pending");
     process.kill(mesh.peer("bob").pid, "SIGCONT");
     const last = await firstEvent(mesh.peer("alice"), ack.taskId, "task-completed");
