@@ -86,6 +86,11 @@ export function defaultExpiry(blobClass: BlobClass, now: number): number | null 
   return { decision: null, artifact: now + 90 * DAY_MS, ephemeral: now + DAY_MS }[blobClass];
 }
 
+/** Does `a` end after `b`? */
+export function endsLater(a: number | null, b: number | null): boolean {
+  return b !== null && (a === null || a > b);
+}
+
 export function hasExpired({ expires }: BlobEnvelope, now: number): boolean {
   return expires !== null && expires <= now;
 }

@@ -1,9 +1,9 @@
 import type { DatabaseSync } from "node:sqlite";
 import type { Cid, Clock, PeerId } from "@chorus/kernel";
-import { blocksOf, type SignedEnvelope } from "./blob-envelope.ts";
+import { blocksOf, endsLater, type SignedEnvelope } from "./blob-envelope.ts";
 import type { BlockStore } from "./block-store.ts";
 import { transaction } from "./database.ts";
-import { envelopeRows, type HeldEnvelope } from "./envelope-rows.ts";
+import { envelopeRows, type HeldEnvelope, type HeldTerms } from "./envelope-rows.ts";
 
 /**
  * Members may seal the same plaintext again, each with an envelope of its own. So many are taken in unseen; a
@@ -26,8 +26,7 @@ export interface EnvelopeIndex {
    * @returns false when a block is not here, or others hold the address already {@link MAX_PER_ADDRESS} times
    */
   commit(signed: SignedEnvelope, as: CommitAs): Promise<boolean>;
-  /** When an author made the envelope that is here. */
-  created(addr: Cid, author: PeerId): number | undefined;
+  readonly terms: (addr: Cid, author: PeerId) => HeldTerms | undefined;
   markVerified(addr: Cid, author: PeerId): void;
   /** Forgets a copy and the blocks that only it needed. */
   drop(signed: SignedEnvelope): Promise<void>;
@@ -51,15 +50,16 @@ export function envelopeIndex(
   return {
     held: (addr) => rows.held(addr, clock.now()),
     async commit(signed, as) {
-      const { addr, author, created } = signed.envelope;
-      // The copy that is here already is the same one, or a newer one by the same author.
-      if ((rows.created(addr, author) ?? -1) >= created) return true;
+      const { addr, author, created, expires } = signed.envelope;
+      const here = rows.terms(addr, author);
+      // The same one, a newer one by the same author, or one that lasts longer: nothing is ever cut short.
+      if (here !== undefined && (here.created >= created || endsLater(here.expires, expires))) return true;
       const replaced = transaction(database, () => write(signed, as));
       if (replaced === undefined) return false;
       await blocks.release(replaced);
       return true;
     },
-    created: rows.created,
+    terms: rows.terms,
     markVerified: (addr, author) => transaction(database, () => rows.markVerified(addr, author)),
     drop: ({ envelope }) =>
       blocks.release(transaction(database, () => rows.remove(envelope.addr, envelope.author))),

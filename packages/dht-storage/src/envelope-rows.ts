@@ -10,11 +10,14 @@ export interface HeldEnvelope {
   readonly verified: boolean;
 }
 
+/** When an author made the envelope that is here, and when it ends. */
+export type HeldTerms = Pick<BlobEnvelope, "created" | "expires">;
+
 /** The rows of envelopes. Changes belong into a transaction of the caller. */
 export interface EnvelopeRows {
   /** Unexpired ones, verified and then oldest first; not more than one answer to a peer can hold. */
   readonly held: (addr: Cid, now: number) => readonly HeldEnvelope[];
-  readonly created: (addr: Cid, author: PeerId) => number | undefined;
+  readonly terms: (addr: Cid, author: PeerId) => HeldTerms | undefined;
   /** How many other authors have one for the address. */
   readonly othersCount: (addr: Cid, author: PeerId) => number;
   readonly insert: (row: {
@@ -35,7 +38,7 @@ export function envelopeRows(database: DatabaseSync): EnvelopeRows {
     `SELECT bytes, verified FROM envelopes WHERE addr = ? AND (expires IS NULL OR expires > ?)
      ORDER BY verified DESC, id LIMIT ${MAX_HELD}`,
   );
-  const one = database.prepare("SELECT id, created FROM envelopes WHERE addr = ? AND author = ?");
+  const one = database.prepare("SELECT id, created, expires FROM envelopes WHERE addr = ? AND author = ?");
   const others = database.prepare("SELECT COUNT(*) AS n FROM envelopes WHERE addr = ? AND author <> ?");
   const hashesOf = database.prepare("SELECT hash FROM refs WHERE envelope = ?");
   const remove = database.prepare("DELETE FROM envelopes WHERE id = ?");
@@ -50,9 +53,11 @@ export function envelopeRows(database: DatabaseSync): EnvelopeRows {
         const bytes = blobOf(row, "bytes");
         return bytes === undefined ? [] : [{ bytes, verified: row["verified"] === 1 }];
       }),
-    created: (addr, author) => {
+    terms: (addr, author) => {
       const row = one.get(addr, author);
-      return row === undefined ? undefined : Number(row["created"]);
+      if (row === undefined) return undefined;
+      const { created, expires } = row;
+      return { created: Number(created), expires: expires === null ? null : Number(expires) };
     },
     othersCount: (addr, author) => Number(others.get(addr, author)?.["n"]),
     insert: ({ envelope, bytes, needed, verified }) => {

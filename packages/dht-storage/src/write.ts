@@ -6,6 +6,7 @@ import {
   classLimit,
   contentOf,
   defaultExpiry,
+  endsLater,
   openEnvelope,
   sealEnvelope,
   sha256,
@@ -97,19 +98,24 @@ interface Terms extends PutOptions {
   readonly expires: number | null;
 }
 
-/** An envelope of our own that already says what is asked: sealing again would only cost space. */
+/** An envelope of our own that already promises what is asked: sealing again would only cost space. */
 async function reusable(parts: Parts, cid: Cid, terms: Terms): Promise<SignedEnvelope | undefined> {
   const { role, epoch } = parts.keys;
+  const own = await ownEnvelope(parts, cid);
+  if (own === undefined) return undefined;
+  const { envelope } = own;
+  const isSealedSo = envelope.role === role && envelope.epoch === epoch;
+  const isKept = envelope.class === terms.class || terms.class !== "decision";
+  if (!isSealedSo || !isKept || endsLater(terms.expires, envelope.expires)) return undefined;
+  const item = blobItem(cid);
+  if (!parts.copies.isOwed(item)) parts.copies.owe(item);
+  return own;
+}
+
+async function ownEnvelope(parts: Parts, cid: Cid): Promise<SignedEnvelope | undefined> {
   for (const { bytes } of parts.envelopes.held(cid)) {
     const signed = await openEnvelope(bytes, limitsOf(parts)).catch(() => undefined);
-    if (signed?.envelope.author !== parts.signer.peer) continue;
-    const { envelope } = signed;
-    const lasts = envelope.expires === null || (terms.expires !== null && envelope.expires >= terms.expires);
-    const fits = envelope.class === terms.class && envelope.role === role && envelope.epoch === epoch;
-    if (!lasts || !fits) continue;
-    const item = blobItem(cid);
-    if (!parts.copies.isOwed(item)) parts.copies.owe(item);
-    return signed;
+    if (signed?.envelope.author === parts.signer.peer) return signed;
   }
   return undefined;
 }
@@ -120,10 +126,14 @@ async function publish(
   blob: Terms & { readonly cid: Cid; readonly staged: Staged },
 ): Promise<SignedEnvelope> {
   const { keys, signer, clock, cluster, envelopes, copies } = parts;
-  const { cid, staged, expires } = blob;
-  const content = { ...contentOf(staged.hashes), size: staged.size, class: blob.class };
-  // Storers keep the newest envelope of an author, so a second one in the same millisecond must be newer.
-  const created = Math.max(clock.now(), (envelopes.created(cid, signer.peer) ?? 0) + 1);
+  const { cid, staged } = blob;
+  // One envelope per author and address is kept: the new one takes the longer of both lives over, and is newer
+  // even in the same millisecond.
+  const before = (await ownEnvelope(parts, cid))?.envelope;
+  const stays = before !== undefined && endsLater(before.expires, blob.expires);
+  const { class: blobClass, expires } = stays ? before : blob;
+  const created = Math.max(clock.now(), (envelopes.terms(cid, signer.peer)?.created ?? 0) + 1);
+  const content = { ...contentOf(staged.hashes), size: staged.size, class: blobClass };
   const seal = { role: keys.role, epoch: keys.epoch, author: signer.peer, created, expires };
   const signed = await sealEnvelope({ cluster, addr: cid, ...content, ...seal }, signer);
   const also = (): void => copies.owe(blobItem(cid));
