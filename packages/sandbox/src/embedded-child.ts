@@ -2,9 +2,10 @@
  * The embedded engine's child process: an entry of its own, started by embedded/child.ts under `node --permission`.
  * Its main thread runs the interpreter and may be busy for minutes, so a second thread keeps watch.
  */
+import { once } from "node:events";
 import { writeSync } from "node:fs";
 import { Socket } from "node:net";
-import { isMainThread, Worker, workerData } from "node:worker_threads";
+import { isMainThread, Worker } from "node:worker_threads";
 import { type Frame, frame, frames } from "./embedded/frames.ts";
 import { createGuest, type Guest } from "./embedded/guest.ts";
 import type { LoadMessage, RunMessage } from "./embedded/messages.ts";
@@ -13,11 +14,14 @@ const CHANNEL = 3;
 const WATCH_MS = 25;
 
 if (isMainThread) await serve();
-else watch(Number(workerData));
+else watch(process.argv.slice(2));
 
 async function serve(): Promise<void> {
-  const [library = "", memoryBytes, maxBytes] = process.argv.slice(2);
-  new Worker(new URL(import.meta.url), { workerData: memoryBytes, env: {} }).unref();
+  const [library = "", , maxBytes] = process.argv.slice(2);
+  const guard = new Worker(new URL(import.meta.url), { argv: process.argv.slice(2), env: {} });
+  // Nothing may run before the guard does.
+  await once(guard, "online");
+  guard.unref();
   const channel = new Socket({ fd: CHANNEL });
   // Without its agent it has no business.
   channel.on("close", () => process.exit(0));
@@ -41,12 +45,14 @@ async function answer(guest: Guest, { header, body }: Frame): Promise<readonly U
   return frame({ type: "done", ...report, ...sizes }, [stdout, stderr, ...contents]);
 }
 
-/** Ends the process when it outgrows its memory (what WebAssembly takes is not in V8's heap) or outlives its agent. */
-function watch(memoryBytes: number): void {
-  const agent = process.ppid;
+/**
+ * Ends the process when it outgrows its memory (what WebAssembly takes is not in V8's heap) or outlives its agent, which
+ * may be dead before this starts: hence the agent tells its own id.
+ */
+function watch([, memoryBytes, , agent]: readonly string[]): void {
   setInterval(() => {
-    const tooBig = process.memoryUsage.rss() > memoryBytes;
+    const tooBig = process.memoryUsage.rss() > Number(memoryBytes);
     if (tooBig) writeSync(2, "memory limit reached\n");
-    if (tooBig || process.ppid !== agent) process.kill(process.pid, "SIGKILL");
+    if (tooBig || process.ppid !== Number(agent)) process.kill(process.pid, "SIGKILL");
   }, WATCH_MS);
 }

@@ -23,12 +23,6 @@ function outputQueue(): OutputSink & { end(): void; read(): AsyncIterator<Output
   let room = Promise.withResolvers<void>();
   let more = Promise.withResolvers<void>();
 
-  const take = (): OutputChunk | undefined => {
-    const chunk = chunks.shift();
-    waiting -= chunk?.bytes.length ?? 0;
-    if (waiting < HIGH_WATER_BYTES) room.resolve();
-    return chunk;
-  };
   const stop = (reason: "ended" | "discarding"): void => {
     if (state === "open") state = reason;
     more.resolve();
@@ -37,7 +31,9 @@ function outputQueue(): OutputSink & { end(): void; read(): AsyncIterator<Output
   async function* read(): AsyncGenerator<OutputChunk> {
     try {
       for (;;) {
-        const chunk = take();
+        const chunk = chunks.shift();
+        waiting -= chunk?.bytes.length ?? 0;
+        if (waiting < HIGH_WATER_BYTES) room.resolve();
         if (chunk !== undefined) yield chunk;
         else if (state !== "open") return;
         else {

@@ -29,7 +29,13 @@ export async function execInBox(
     return finish({ outcome: "cancelled", message: "cancelled before it began" });
 
   const killsBefore = box.memoryKills;
-  const command = await begin(box, request.argv, options);
+  const command = await inTime(begin(box, request.argv, options), Promise.race([watch.stopped, box.lost]));
+  if (command === undefined) {
+    // It may still start when nobody waits for it any more.
+    await box.destroy("the engine did not start a command in time");
+    const outcome = watch.reason ?? "sandbox-lost";
+    return finish({ outcome, message: box.lostReason ?? "" });
+  }
   if ("outcome" in command) return finish(command);
   const talk = engineTalk(meter);
   const reading = read(command.stream, talk);
@@ -71,6 +77,12 @@ async function begin(
     const message = box.lostReason ?? reasonOf(error);
     return { outcome: box.lostReason === undefined ? "not-started" : "sandbox-lost", message };
   }
+}
+
+/** The result of `work`, or undefined when it is not there within the grace after `trigger`. */
+async function inTime<T extends object>(work: Promise<T>, trigger: Promise<unknown>): Promise<T | undefined> {
+  const first = await Promise.race([work, trigger.then(() => undefined)]);
+  return first ?? Promise.race([work, after(KILL_GRACE_MS).then(() => undefined)]);
 }
 
 /** Resolves at the end of the output, with the reason if that was not a proper one. */
@@ -161,11 +173,17 @@ async function judge(
 /** The output ends a moment before the engine knows the exit. Undefined when it never tells. */
 async function observedExit(exec: Docker.Exec): Promise<{ pid: number; exitCode: number } | undefined> {
   for (let waitMs = 5; waitMs < 3000; waitMs *= 2) {
-    const { Running, ExitCode, Pid } = await exec.inspect().catch(() => UNKNOWN);
+    const { Running, ExitCode, Pid } = await Promise.race([inspect(exec), after(3000).then(() => UNKNOWN)]);
     if (!Running && ExitCode !== null) return { pid: Pid, exitCode: ExitCode };
     await after(waitMs);
   }
   return undefined;
+}
+
+async function inspect(
+  exec: Docker.Exec,
+): Promise<Pick<Docker.ExecInspectInfo, "Running" | "ExitCode" | "Pid">> {
+  return exec.inspect().catch(() => UNKNOWN);
 }
 
 const UNKNOWN = { Running: true, ExitCode: null, Pid: 0 };

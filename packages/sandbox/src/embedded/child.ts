@@ -94,7 +94,7 @@ function launch(limits: ChildLimits): { host: ChildProcess; channel: Duplex } {
     `--max-old-space-size=${heapMegabytes}`,
     "--no-warnings",
   ];
-  const words = [url, String(limits.memoryBytes + RUNTIME_BYTES), String(limits.fileBytes)];
+  const words = [url, limits.memoryBytes + RUNTIME_BYTES, limits.fileBytes, process.pid].map(String);
   const host = spawn(process.execPath, [...flags, CHILD_ENTRY, ...words], {
     env: {},
     cwd: folder,
