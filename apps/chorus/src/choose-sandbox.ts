@@ -8,6 +8,8 @@ export interface SandboxChoice {
   readonly line: string;
 }
 
+/** Languages of the embedded engine. */
+const EMBEDDED = new Set(["python", "javascript", "shell"]);
 const BETTER = "install Docker for real isolation";
 
 /**
@@ -43,7 +45,7 @@ export async function chooseSandbox(
 }
 
 function embedded(languages: readonly string[], why: string): SandboxChoice {
-  const language = languages.find((name) => name === "python") ?? languages[0] ?? "shell";
+  const language = languages.find((name) => EMBEDDED.has(name)) ?? languages[0] ?? "shell";
   return { engine: "embedded", language, line: `embedded (simulated shell): ${why}` };
 }
 

@@ -38,8 +38,10 @@ export async function offerJob(args: DemoArguments): Promise<JobOffer> {
   const name = slug(basename(folder));
   const goal = args.task ?? (run === undefined ? `run the tests of ${name}` : `run: ${run}`);
   const commands = run === undefined ? undefined : [{ run }];
-  const job = { name, goal, language, source, ...(commands === undefined ? {} : { commands }) };
-  return { languages: [language], prepare: async () => job };
+  const job = { name, goal, source, ...(commands === undefined ? {} : { commands }) };
+  // A command of the user's own may need nothing but a shell; the project's own tests need its language.
+  const languages = commands === undefined ? [language] : [language, "shell"];
+  return { languages, prepare: async (chosen) => ({ ...job, language: chosen }) };
 }
 
 async function exampleJob(language: string): Promise<Job> {

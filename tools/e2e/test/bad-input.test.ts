@@ -151,7 +151,7 @@ describe("tasks that are wrong, endless or loud", () => {
       commands: [{ run: `while true; do echo ${"x".repeat(4000)}; done` }],
     });
     expect(last?.result?.outcome).toBe("failed");
-    expect(last?.result?.reason).toMatch(/output/);
+    expect(last?.result?.reason).toMatch(/output|memory/);
   }, 60_000);
   it("fails what the engine cannot do, and says so", async () => {
     const last = await finish({ commands: [{ run: "git status" }] });
@@ -164,6 +164,8 @@ describe("tasks that are wrong, endless or loud", () => {
     expect(last?.result?.reason).toMatch(/command/);
   }, 60_000);
   it("still does its work after all of this", async () => {
-    expect((await finish({ commands: [{ run: "echo fine" }] }))?.result?.outcome).toBe("succeeded");
+    expect(await finish({ commands: [{ run: "echo fine" }] })).toMatchObject({
+      result: { outcome: "succeeded" },
+    });
   }, 60_000);
 });
