@@ -27,7 +27,6 @@ export {
   parsePeerId,
   partsOfCid,
   type PeerId,
-  peerIdFromPublicKey,
   publicKeyOf,
 } from "./ids.ts";
 export {

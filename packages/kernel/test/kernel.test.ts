@@ -12,11 +12,11 @@ import {
   parseCid,
   parsePeerId,
   partsOfCid,
-  peerIdFromPublicKey,
   publicKeyOf,
   sealEnvelope,
   verifySignature,
 } from "../src/index.ts";
+import { peerIdFromPublicKey } from "../src/ids.ts";
 
 const signer = await createSigner(new Uint8Array(32).fill(7));
 /** Ed25519 by Node's own means over just these bytes, with the key of {@link signer}. */

@@ -1,5 +1,5 @@
 import { deepStrictEqual } from "node:assert/strict";
-import { peerIdFromPublicKey } from "@chorus/kernel";
+import { createSigner } from "@chorus/kernel";
 import { firstConfig } from "../config.ts";
 import type { VoteStore } from "../contract.ts";
 
@@ -24,7 +24,7 @@ export const voteStoreCases: readonly {
   {
     name: "gives back the last state saved, also after it was opened again",
     async run(bench) {
-      const peer = peerIdFromPublicKey(new Uint8Array(32).fill(7));
+      const { peer } = await createSigner(new Uint8Array(32).fill(7));
       const state = { term: 3, votedFor: peer, config: firstConfig("mesh", [peer]) };
       {
         using store = bench.open();
@@ -40,7 +40,7 @@ export const voteStoreCases: readonly {
   {
     name: "forgets the vote of an older term when a newer one is saved without a vote",
     async run(bench) {
-      const peer = peerIdFromPublicKey(new Uint8Array(32).fill(7));
+      const { peer } = await createSigner(new Uint8Array(32).fill(7));
       using store = bench.open();
       await store.save({ term: 3, votedFor: peer });
       await store.save({ term: 4 });
