@@ -1,14 +1,6 @@
-import { ChorusError, type Clock, type PeerId, type PeerStream, type Streams } from "@chorus/kernel";
-import { RefusedError } from "./errors.ts";
+import type { Clock, PeerId, PeerStream, Streams } from "@chorus/kernel";
+import { RefusedError, SilentPeerError } from "./errors.ts";
 import { decodeFrame, encodeFrame, MAX_FRAME_BYTES, PROTOCOL, type Frame, type Message } from "./wire.ts";
-
-/** A peer went silent in the middle of a conversation. */
-export class SilentPeerError extends ChorusError {
-  readonly code = "dht-storage/silent-peer";
-  constructor(timeoutMs: number) {
-    super("the peer went silent", { retryable: true, detail: { timeoutMs } });
-  }
-}
 
 /** A stream of {@link Frame}s in which nobody waits for ever. */
 export interface Channel {

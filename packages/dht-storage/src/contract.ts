@@ -33,9 +33,9 @@ export interface Durability {
   /** Who confirmed a copy on disk, this peer first. */
   readonly acks: readonly PeerId[];
   /**
-   * True when there are fewer copies than W = min(2, N), where N counts this peer and every storage peer it
-   * has ever talked to: one lost disk may lose the blob. The missing copies are made when peers appear. A peer
-   * that has never met another is not degraded with its single copy.
+   * True when there are fewer copies than W = min(2, N), where N counts this peer, the connected ones, and
+   * every storage peer it has ever talked to: one lost disk may lose the blob. The missing copies are made when
+   * peers appear. A peer that is alone and never met another is not degraded with its single copy.
    */
   readonly degraded: boolean;
 }
@@ -80,8 +80,9 @@ export interface HeadResult extends Durability {
 export interface DhtStorage extends AsyncDisposable {
   /**
    * Stores bytes on this disk and on others. Resolves once W copies are on disk, or with `degraded: true` when
-   * the connected peers cannot give that many. The bytes are copied before the call returns its promise.
-   * Storing the same bytes again is cheap and completes missing copies. A cancelled call may leave the local copy.
+   * the connected peers cannot give that many. Up to 1 MiB is copied before the call returns; do not change
+   * more than that while it runs. The same bytes again are a repeat that completes missing copies and never
+   * shortens their life. A cancelled call may leave the copy on this disk, and its copying goes on.
    * @throws `dht-storage/too-large`, `dht-storage/full`, `dht-storage/io`, `dht-storage/closed`
    */
   put(bytes: Clean<Uint8Array>, options: PutOptions): Promise<PutResult>;

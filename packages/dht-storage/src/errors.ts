@@ -101,3 +101,11 @@ export class ClosedError extends ChorusError {
     super("the storage is closed");
   }
 }
+
+/** A peer went silent in the middle of a conversation. */
+export class SilentPeerError extends ChorusError {
+  readonly code = "dht-storage/silent-peer";
+  constructor(timeoutMs: number) {
+    super("the peer went silent", { retryable: true, detail: { timeoutMs } });
+  }
+}
