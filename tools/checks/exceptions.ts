@@ -7,6 +7,10 @@ export const exceptions = {
   /** Packages without src/contract.ts. */
   withoutContract: new Map([
     ["@chorus/kernel", "all of it is contract: brand, envelope, ids and ports are the files"],
+    [
+      "@chorus/node",
+      "one composition, which nothing else implements: its interface stands above it in node.ts",
+    ],
   ]),
   /** Native package families in the lockfile that lack a platform. */
   platforms: new Map([

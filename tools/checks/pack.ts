@@ -53,7 +53,7 @@ async function lintPacks(packs: readonly Packed[]): Promise<readonly string[]> {
     const bytes = new Uint8Array(readFileSync(tarball));
     const { messages, pkg } = await publint({ pack: { tarball: bytes.buffer }, strict: true });
     for (const message of messages) problems.push(`${found.dir}: publint: ${formatMessage(message, pkg)}`);
-    if (found.manifest.exports) problems.push(...(await typeProblems(found, bytes)));
+    if (found.kind === "packages") problems.push(...(await typeProblems(found, bytes)));
   }
   return problems;
 }
@@ -96,7 +96,9 @@ function installOutside(workspace: Workspace, packs: readonly Packed[], outside:
 }
 
 async function useOutside(packs: readonly Packed[], outside: string): Promise<readonly string[]> {
-  const entries = packs.flatMap(({ found }) =>
+  // Whoever imports an application's entry starts it.
+  const libraries = packs.filter(({ found }) => found.kind === "packages");
+  const entries = libraries.flatMap(({ found }) =>
     Object.keys(found.manifest.publishConfig?.exports ?? {}).map(
       (path) => found.manifest.name + path.slice(1),
     ),
