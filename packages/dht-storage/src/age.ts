@@ -2,7 +2,7 @@ import { Decrypter, Encrypter } from "age-encryption";
 import { CiphertextError, NoRecipientsError } from "./errors.ts";
 
 /** The library has no bound: a header of 2 MB with 20,000 stanzas costs it 14 seconds. */
-export const MAX_HEADER_BYTES = 65_536;
+const MAX_HEADER_BYTES = 65_536;
 export const MAX_STANZAS = 64;
 /** Up to here plaintext is handled whole, so that nothing is released before its end is authenticated. */
 export const MAX_WHOLE_BYTES = 1_048_576;

@@ -22,7 +22,7 @@ export const BLOCK_BYTES = 1_048_576;
 export const MAX_SINGLE_BYTES = sealedBound(MAX_WHOLE_BYTES);
 /** 34 bytes name a block, so this bounds the envelope to about 48 KiB and a blob to 1.3 GiB. */
 const MAX_BLOCKS = 1350;
-export const MAX_ENVELOPE_BYTES = 49_152;
+const MAX_ENVELOPE_BYTES = 49_152;
 /** Clocks of honest peers may differ by so much. */
 const CLOCK_SKEW_MS = 300_000;
 const DAY_MS = 86_400_000;

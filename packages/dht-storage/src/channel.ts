@@ -46,14 +46,17 @@ export async function converse<T>(
   patience: Patience,
   talk: (channel: Channel) => Promise<T>,
 ): Promise<T> {
+  patience.signal.throwIfAborted();
+  // Not `AbortSignal.any`: with a listener of the network on it, it would live as long as the storage.
   const ended = new AbortController();
-  const signal = AbortSignal.any([patience.signal, ended.signal]);
-  const opening = to.streams.open(to.peer, PROTOCOL, { signal });
+  const onAbort = (): void => ended.abort(patience.signal.reason);
+  patience.signal.addEventListener("abort", onAbort, { once: true });
   let stream: PeerStream | undefined;
   try {
+    const opening = to.streams.open(to.peer, PROTOCOL, { signal: ended.signal });
     stream = await inTime(opening, patience);
     const result = await talk(channel(stream, patience));
-    await stream.close();
+    await inTime(stream.close(), patience);
     return result;
   } catch (error) {
     const reason = error instanceof Error ? error : new Error("conversation failed", { cause: error });
@@ -61,6 +64,8 @@ export async function converse<T>(
     // Ends an opening that is still under way.
     if (stream === undefined) ended.abort(reason);
     throw error;
+  } finally {
+    patience.signal.removeEventListener("abort", onAbort);
   }
 }
 

@@ -13,7 +13,7 @@ import { RefusedError } from "./errors.ts";
 import { bytesField, countField, fieldsOf, textField, type Fields } from "./shape.ts";
 
 /** Design bound of a DHT record; a head needs about 500 bytes. */
-export const MAX_HEAD_BYTES = 4096;
+const MAX_HEAD_BYTES = 4096;
 const KEYS = ["lane", "seq", "cid", "prevHeadHash", "validUntil", "author", "sig"];
 const NAME = /^[a-z0-9](?:[a-z0-9._-]{0,46}[a-z0-9])?$/;
 const PEER = /^k51[a-z0-9]{59}$/;
