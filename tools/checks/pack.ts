@@ -34,7 +34,8 @@ export async function checkPacks(workspace: Workspace): Promise<readonly string[
   }
 }
 
-async function pack({ root, packages }: Workspace, folder: string): Promise<readonly Packed[]> {
+/** Packs all that is published; tarballs end up in `folder`. */
+export async function pack({ root, packages }: Workspace, folder: string): Promise<readonly Packed[]> {
   const published = packages.filter(({ manifest }) => manifest.private !== true);
   const filters = published.flatMap(({ manifest }) => ["--filter", manifest.name]);
   const { code, output } = await execute(["pnpm", "-r", ...filters, "pack", "--pack-destination", folder], {
@@ -47,7 +48,8 @@ async function pack({ root, packages }: Workspace, folder: string): Promise<read
   });
 }
 
-async function lintPacks(packs: readonly Packed[]): Promise<readonly string[]> {
+/** publint and attw, each in this process: their commands cost a second a package. */
+export async function lintPacks(packs: readonly Packed[]): Promise<readonly string[]> {
   const problems: string[] = [];
   for (const { found, tarball } of packs) {
     const bytes = new Uint8Array(readFileSync(tarball));
