@@ -23,6 +23,11 @@ import { once } from "node:events";
 export type MicroKind = "python" | "node";
 
 const LABEL = "chorus.recipe";
+/** What the sandbox may take the image for when no other one is asked for. */
+const LANGUAGES: Readonly<Record<MicroKind, string>> = {
+  python: "python,shell",
+  node: "javascript,typescript",
+};
 const REQUIRES: Readonly<Record<MicroKind, readonly string[]>> = {
   python: ["busybox-static", "python3-minimal", "libpython3-stdlib"],
   node: ["busybox-static"],
@@ -43,7 +48,7 @@ export async function ensureImage(kind: MicroKind): Promise<string> {
     base(root);
     if (kind === "python") addPython(root);
     else addNode(root);
-    await importTree(root, { name, recipe });
+    await importTree(root, { kind, name, recipe });
   } finally {
     rmSync(root, { recursive: true, force: true });
   }
@@ -106,8 +111,15 @@ function addLibraries(root: string, binaries: readonly string[]): void {
   }
 }
 
-async function importTree(root: string, image: { name: string; recipe: string }): Promise<void> {
-  const changes = ["WORKDIR /workspace/data", "ENV PATH=/usr/bin:/bin", `LABEL ${LABEL}=${image.recipe}`];
+async function importTree(
+  root: string,
+  image: { kind: MicroKind; name: string; recipe: string },
+): Promise<void> {
+  const changes = [
+    "WORKDIR /workspace/data",
+    "ENV PATH=/usr/bin:/bin",
+    `LABEL ${LABEL}=${image.recipe} chorus.languages=${LANGUAGES[image.kind]}`,
+  ];
   const flags = changes.flatMap((change) => ["--change", change]);
   const tar = spawn("tar", ["-C", root, "--numeric-owner", "--owner=0", "--group=0", "-cf", "-", "."], {
     stdio: ["ignore", "pipe", "inherit"],

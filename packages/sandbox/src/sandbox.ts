@@ -26,7 +26,10 @@ export async function createSandbox(spec: SandboxSpec, options: SandboxOptions =
   if (engine !== undefined) {
     const named = spec.image === undefined ? {} : { image: spec.image };
     const { image } = selectImage([{ language }], { ...policyOf(options), ...named });
-    return dockerSandbox(engine, { image, spec: resolved, pull: options.pull ?? "missing", logger, signal });
+    const isChosenFreely = spec.image === undefined && options.images?.[language] === undefined;
+    const preparedFor = isChosenFreely && options.allow === undefined ? language : undefined;
+    const pull = options.pull ?? "missing";
+    return dockerSandbox(engine, { image, preparedFor, spec: resolved, pull, logger, signal });
   }
   if (!EMBEDDED_LANGUAGES.has(language)) throw new UnsupportedByEngineError("embedded", language);
   return embeddedSandbox(resolved, { logger, signal });

@@ -179,3 +179,27 @@ describe.skipIf(withoutDocker !== undefined)(`images in Docker (${withoutDocker 
     expect([stdout, stderr]).toEqual(["42 sub\n", ""]);
   });
 });
+
+describe("an image that was prepared on this machine", () => {
+  const only = { engine: "docker", pull: "never" } as const;
+
+  test("stands in for an official one that is not there", async (context) => {
+    if (withoutDocker) context.skip(withoutDocker);
+    const image = await ensureImage("python");
+    await using sandbox = await createSandbox({ language: "python" }, only);
+    expect(sandbox.image).toMatch(new RegExp(`^${image}@sha256:`));
+    const { result } = await run(sandbox, ["python3", "-c", "import unittest"]);
+    expect(result).toMatchObject({ outcome: "exited", exitCode: 0 });
+  });
+
+  test.each([
+    ["somebody asked for another one", { images: { python: "nowhere/python:1" } }],
+    ["only some are allowed", { allow: ["python:*"] }],
+  ])("does not stand in where %s", async (_name, policy) => {
+    if (withoutDocker) return;
+    await ensureImage("python");
+    await expect(createSandbox({ language: "python" }, { ...only, ...policy })).rejects.toMatchObject({
+      code: "sandbox/image-unavailable",
+    });
+  });
+});

@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { archiveFolder } from "../../../apps/chorus/src/archive.ts";
 import { readBack } from "../../../apps/chorus/src/read-back.ts";
 import type { StoryResult } from "../../../apps/chorus/src/task-story.ts";
-import { withDocker } from "./fixtures/engines.ts";
+import { isDockerAbsent, withDocker } from "./fixtures/engines.ts";
 import { allEvents, testMesh, type TestMesh } from "./fixtures/mesh.ts";
 import { observer } from "./fixtures/observer.ts";
 import { filesHolding, forms, holds } from "./fixtures/search.ts";
@@ -65,7 +65,7 @@ async function liveOutput(mesh: TestMesh, id: string): Promise<{ text: string; g
   return { text: Buffer.concat(pieces).toString(), gaps };
 }
 
-describe("one task's life over real processes and real containers", () => {
+describe.skipIf(isDockerAbsent)("one task's life over real processes and real containers", () => {
   it("is carried by another peer, told in order, kept, verified, and leaks nothing", async () => {
     await using mesh = await testMesh({ env: await withDocker() });
     await using ear = await observer(mesh);

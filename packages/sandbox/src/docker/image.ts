@@ -11,13 +11,23 @@ export interface ReadyImage {
   readonly reference: string;
 }
 
+/** Label of an image that was prepared for languages: their names, separated by commas. */
+const LANGUAGES_LABEL = "chorus.languages";
+
+/** How an image is found. */
+export interface ImageSearch {
+  readonly pull: "missing" | "never";
+  /** Nobody asked for this very image: one that was prepared here for the language is as good, and saves a pull. */
+  readonly preparedFor?: string | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
 /** Finds the image, brings it if allowed, and checks that it carries nothing that would pierce the profile. */
-export async function prepareImage(
-  docker: Docker,
-  image: string,
-  options: { readonly pull: "missing" | "never"; readonly signal?: AbortSignal | undefined },
-): Promise<ReadyImage> {
-  const found = (await inspect(docker, image)) ?? (await pull(docker, image, options));
+export async function prepareImage(docker: Docker, wanted: string, search: ImageSearch): Promise<ReadyImage> {
+  const local = await inspect(docker, wanted);
+  const prepared = local === undefined ? await findPrepared(docker, search.preparedFor) : undefined;
+  const image = prepared ?? wanted;
+  const found = local ?? (await inspect(docker, image)) ?? (await pull(docker, image, search));
   const { Volumes: volumes, OnBuild: onBuild, Env: env } = found.Config;
   if (volumes != null && Object.keys(volumes).length > 0)
     throw new ImageRefusedError(image, "it declares VOLUME, a writable place without a bound");
@@ -36,10 +46,21 @@ async function inspect(docker: Docker, image: string): Promise<Docker.ImageInspe
   }
 }
 
+/** The newest named image on this machine whose label names the language. */
+async function findPrepared(docker: Docker, language: string | undefined): Promise<string | undefined> {
+  if (language === undefined) return undefined;
+  const images = await docker.listImages({ filters: { label: [LANGUAGES_LABEL] } });
+  const named = images.filter(({ Labels: labels, RepoTags: tags }) => {
+    const languages = labels?.[LANGUAGES_LABEL]?.split(",") ?? [];
+    return languages.includes(language) && tags?.some((tag) => tag !== "<none>:<none>");
+  });
+  return named.toSorted((a, b) => b.Created - a.Created)[0]?.RepoTags?.[0];
+}
+
 async function pull(
   docker: Docker,
   image: string,
-  { pull: policy, signal }: { readonly pull: "missing" | "never"; readonly signal?: AbortSignal | undefined },
+  { pull: policy, signal }: ImageSearch,
 ): Promise<Docker.ImageInspectInfo> {
   if (policy === "never") throw new ImageUnavailableError(image, "not on this machine, and pulling is off");
   try {

@@ -29,6 +29,7 @@ import { sweep } from "./sweep.ts";
 /** What the docker engine needs to make one sandbox. */
 export interface DockerRequest {
   readonly image: string;
+  readonly preparedFor?: string | undefined;
   readonly spec: ResolvedSpec;
   readonly pull: "missing" | "never";
   readonly logger?: Logger | undefined;
