@@ -12,6 +12,13 @@ export const exceptions = {
       "one composition, which nothing else implements: its interface stands above it in node.ts",
     ],
   ]),
+  /** Files beside @chorus/shhh that may make a `Clean` value: `package → file`. */
+  cleanMakers: new Map([
+    [
+      "@chorus/dht-storage → src/testing/contract-suite.ts",
+      "test data stands in for what a scanner has passed",
+    ],
+  ]),
   /** Native package families in the lockfile that lack a platform. */
   platforms: new Map([
     ["node", "Node 24 is brought for Linux only; elsewhere tools/up.mjs asks for the user's own"],

@@ -20,7 +20,7 @@ export interface SentEvent<T> {
 }
 
 /** The peer refused, with its problem. */
-export class ProblemError extends Error {
+class ProblemError extends Error {
   readonly status: number;
   constructor(status: number, problem: string) {
     super(problem);

@@ -30,7 +30,7 @@ interface Ready {
 }
 
 /** An agent did not come up; its log says why. */
-export class StartError extends Error {}
+class StartError extends Error {}
 
 const STOP_MS = 5000;
 

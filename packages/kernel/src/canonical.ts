@@ -54,7 +54,9 @@ export function decodeCanonical(bytes: Uint8Array, limits: DecodeLimits = {}): C
 
 /** Compares public bytes; not in constant time. */
 export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, i) => byte === b[i]);
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
 }
 
 function assertCanonical(value: unknown, path: string, depth: number): void {

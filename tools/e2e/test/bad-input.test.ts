@@ -38,7 +38,7 @@ describe("an agent that cannot start says why", () => {
       CHORUS_DATA_DIR: home("x"),
       CHORUS_MDNS: "false",
       ...env,
-    } as Record<string, string>);
+    });
     expect(await agent.end()).toBe(code);
     expect(agent.text).toMatch(message);
   });
