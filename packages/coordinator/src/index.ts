@@ -13,16 +13,8 @@
  *
  * @packageDocumentation
  */
-export type {
-  Ack,
-  Components,
-  Coordinator,
-  CoordinatorOptions,
-  TaskEvent,
-  TaskId,
-  TaskSpec,
-  TaskView,
-} from "./contract.ts";
+export type { Ack, Components, Coordinator, CoordinatorOptions } from "./contract.ts";
+export type { TaskEvent, TaskId, TaskSpec, TaskView } from "./task.ts";
 export { coordinator } from "./coordinator.ts";
 export { sqliteOutbox } from "./outbox.ts";
 export { taskMachine } from "./task-machine.ts";

@@ -1,7 +1,8 @@
 import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import type { Outbox, TaskId } from "./contract.ts";
+import type { Outbox } from "./ports.ts";
+import type { TaskId } from "./task.ts";
 import { OutboxError } from "./errors.ts";
 import { isTaskId } from "./task-id.ts";
 

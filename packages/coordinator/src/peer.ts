@@ -1,4 +1,5 @@
-import type { Components, CoordinatorOptions, TaskRecord } from "./contract.ts";
+import type { Components, CoordinatorOptions } from "./contract.ts";
+import type { TaskRecord } from "./ports.ts";
 import type { Proposer } from "./proposer.ts";
 
 /** Options with their defaults filled in. */

@@ -1,4 +1,5 @@
-import type { Redactor, TaskSpec } from "./contract.ts";
+import type { Redactor } from "./ports.ts";
+import type { TaskSpec } from "./task.ts";
 import { InvalidTaskError } from "./errors.ts";
 import { pointerTo } from "./task-spec.ts";
 

@@ -1,4 +1,5 @@
-import type { TaskRecord, TaskTable, TaskView } from "./contract.ts";
+import type { TaskRecord, TaskTable } from "./ports.ts";
+import type { TaskView } from "./task.ts";
 
 const DEFAULT_LIMIT = 50;
 const MAX_LIMIT = 500;
