@@ -8,6 +8,8 @@ const MAX_INDEX_LINES = 60;
 const MAX_NAMES = 12;
 const MAX_KERNEL_NAMES = 30;
 const MAX_METHODS = 7;
+/** The contract, in one file or, when that grows too long, in several that know only each other. */
+const CONTRACT = /^(?:src|\.)\/contract(?:-[a-z-]+)?\.ts$/;
 
 /** The inside of every library: the entry, the contract as a leaf, a narrow interface. */
 export function checkStructure({ packages }: Workspace): readonly string[] {
@@ -76,10 +78,10 @@ function importProblems(found: Package): readonly string[] {
     const problems = relative
       .filter(({ specifier }) => resolve(dirname(path), specifier) === entry)
       .map(({ line }) => `${found.dir}/${file}:${line}: imports the package's own entry`);
-    const leaf = file === "src/contract.ts" ? relative : [];
+    const strays = CONTRACT.test(file) ? relative.filter(({ specifier }) => !CONTRACT.test(specifier)) : [];
     return [
       ...problems,
-      ...leaf.map(
+      ...strays.map(
         ({ specifier, line }) =>
           `${found.dir}/${file}:${line}: the contract is a leaf and imports no "${specifier}"`,
       ),

@@ -1,7 +1,7 @@
 import { errorCode } from "@chorus/kernel";
 import { canonicalText } from "./canonical-of.ts";
-import type { RunResult } from "./ports.ts";
-import type { Reason } from "./task.ts";
+import type { RunResult } from "./contract-ports.ts";
+import type { Reason } from "./contract-task.ts";
 import { AttemptFailedError, LeaseLostError, RefusedError } from "./errors.ts";
 import type { OutputLogs } from "./output-logs.ts";
 import type { Peer } from "./peer.ts";

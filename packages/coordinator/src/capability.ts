@@ -1,4 +1,4 @@
-import type { Requirements } from "./task.ts";
+import type { Requirements } from "./contract-task.ts";
 
 /**
  * True when a worker with these capabilities may run a task with these requirements.

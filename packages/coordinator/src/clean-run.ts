@@ -1,7 +1,7 @@
 import { type Cid, cidOf, type Clean, encodeCanonical, errorCode } from "@chorus/kernel";
 import { canonicalOf } from "./canonical-of.ts";
-import type { Redactor, RunResult, RunSummary } from "./ports.ts";
-import type { ArtifactRef } from "./task.ts";
+import type { Redactor, RunResult, RunSummary } from "./contract-ports.ts";
+import type { ArtifactRef } from "./contract-task.ts";
 
 /** A file that holds no secret, ready to be stored under the hash that names it. */
 export interface CleanFile extends ArtifactRef {

@@ -9,7 +9,7 @@ import {
 } from "@chorus/kernel";
 import { z } from "zod";
 import { canonicalOf } from "./canonical-of.ts";
-import type { Progress, Reason, TaskId, TaskResult, TaskSpec, Token } from "./task.ts";
+import type { Progress, Reason, TaskId, TaskResult, TaskSpec, Token } from "./contract-task.ts";
 import { isTaskId } from "./task-id.ts";
 import { specSchema } from "./task-spec.ts";
 

@@ -1,6 +1,14 @@
 import type { Clock, Logger, PubSub, Signer, Streams } from "@chorus/kernel";
-import type { EventLogPort, Executor, LedgerPort, Outbox, Records, Redactor, StoragePort } from "./ports.ts";
-import type { OutputChunk, TaskEvent, TaskId, TaskState, TaskView } from "./task.ts";
+import type {
+  EventLogPort,
+  Executor,
+  LedgerPort,
+  Outbox,
+  Records,
+  Redactor,
+  StoragePort,
+} from "./contract-ports.ts";
+import type { OutputChunk, TaskEvent, TaskId, TaskState, TaskView } from "./contract-task.ts";
 
 /** What a submission came to. */
 export interface Ack {

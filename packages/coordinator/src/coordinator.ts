@@ -2,7 +2,7 @@ import { openEnvelope, type PeerId } from "@chorus/kernel";
 import { canonicalText } from "./canonical-of.ts";
 import { decodeCommand } from "./command.ts";
 import type { Cancellation, Components, Coordinator, CoordinatorOptions } from "./contract.ts";
-import type { OutputChunk, TaskEvent, TaskId, TaskView } from "./task.ts";
+import type { OutputChunk, TaskEvent, TaskId, TaskView } from "./contract-task.ts";
 import { Entry } from "./entry.ts";
 import { RefusedError, StoppedError, UnknownTaskError } from "./errors.ts";
 import { LeaseWatch } from "./lease-watch.ts";

@@ -1,8 +1,8 @@
 import { equalBytes, type PeerId } from "@chorus/kernel";
 import { decodeCommand, sealCommand, type SealedCommand } from "./command.ts";
 import type { Ack } from "./contract.ts";
-import type { TaskRecord } from "./ports.ts";
-import type { TaskId, TaskSpec, TaskView } from "./task.ts";
+import type { TaskRecord } from "./contract-ports.ts";
+import type { TaskId, TaskSpec, TaskView } from "./contract-task.ts";
 import { ConflictError, RefusedError } from "./errors.ts";
 import type { Follower, Peer } from "./peer.ts";
 import { isRetryable } from "./proposer.ts";

@@ -1,5 +1,5 @@
 import { ChorusError } from "@chorus/kernel";
-import type { TaskState } from "./task.ts";
+import type { TaskState } from "./contract-task.ts";
 
 /** One wrong field, named by its JSON pointer (RFC 6901); the empty pointer is the whole task. */
 export interface FieldProblem {

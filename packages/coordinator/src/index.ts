@@ -14,7 +14,7 @@
  * @packageDocumentation
  */
 export type { Ack, Components, Coordinator, CoordinatorOptions } from "./contract.ts";
-export type { TaskEvent, TaskId, TaskSpec, TaskView } from "./task.ts";
+export type { TaskEvent, TaskId, TaskSpec, TaskView } from "./contract-task.ts";
 export { coordinator } from "./coordinator.ts";
 export { sqliteOutbox } from "./outbox.ts";
 export { taskMachine } from "./task-machine.ts";

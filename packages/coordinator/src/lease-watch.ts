@@ -1,7 +1,7 @@
 import { RENEWALS } from "./attempt.ts";
 import type { ExpiryCause } from "./command.ts";
-import type { TaskRecord } from "./ports.ts";
-import type { Lease, TaskId } from "./task.ts";
+import type { TaskRecord } from "./contract-ports.ts";
+import type { Lease, TaskId } from "./contract-task.ts";
 import type { Follower, Peer } from "./peer.ts";
 import { isRetryable } from "./proposer.ts";
 import { rankOf } from "./rendezvous.ts";

@@ -1,8 +1,8 @@
 import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import type { Outbox } from "./ports.ts";
-import type { TaskId } from "./task.ts";
+import type { Outbox } from "./contract-ports.ts";
+import type { TaskId } from "./contract-task.ts";
 import { OutboxError } from "./errors.ts";
 import { isTaskId } from "./task-id.ts";
 

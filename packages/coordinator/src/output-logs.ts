@@ -1,6 +1,6 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import type { TaskId } from "./task.ts";
+import type { TaskId } from "./contract-task.ts";
 import { OutputLog } from "./output-log.ts";
 
 /** Logs of ended attempts that are kept for readers who come late; a committed attempt's log is an artifact too. */

@@ -1,6 +1,6 @@
 import type { PeerId, PeerStream } from "@chorus/kernel";
-import type { TaskRecord } from "./ports.ts";
-import type { OutputChunk } from "./task.ts";
+import type { TaskRecord } from "./contract-ports.ts";
+import type { OutputChunk } from "./contract-task.ts";
 import { OutputLostError, UnknownTaskError } from "./errors.ts";
 import type { OutputPiece } from "./output-log.ts";
 import type { OutputLogs } from "./output-logs.ts";

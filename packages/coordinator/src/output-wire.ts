@@ -1,6 +1,6 @@
 import { decodeCanonical, encodeCanonical, type PeerStream } from "@chorus/kernel";
 import { z } from "zod";
-import type { TaskId } from "./task.ts";
+import type { TaskId } from "./contract-task.ts";
 import type { OutputLog, OutputPiece } from "./output-log.ts";
 import { isTaskId } from "./task-id.ts";
 

@@ -1,5 +1,5 @@
 import type { Components, CoordinatorOptions } from "./contract.ts";
-import type { TaskRecord } from "./ports.ts";
+import type { TaskRecord } from "./contract-ports.ts";
 import type { Proposer } from "./proposer.ts";
 
 /** Options with their defaults filled in. */

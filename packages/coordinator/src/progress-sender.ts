@@ -1,5 +1,5 @@
 import { canonicalText } from "./canonical-of.ts";
-import type { Progress } from "./task.ts";
+import type { Progress } from "./contract-task.ts";
 import type { LeasedTask } from "./run-task.ts";
 import type { Peer } from "./peer.ts";
 

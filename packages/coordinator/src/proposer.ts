@@ -1,6 +1,6 @@
 import type { Clock, Signer } from "@chorus/kernel";
 import { sealCommand, type TaskCommand } from "./command.ts";
-import type { CommandResult, LedgerPort } from "./ports.ts";
+import type { CommandResult, LedgerPort } from "./contract-ports.ts";
 
 /** A committed command and what the machine made of it. */
 export interface Proposed {

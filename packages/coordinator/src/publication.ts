@@ -1,8 +1,8 @@
 import { type Canonical, type Cid, cidOf, type Clean, encodeCanonical } from "@chorus/kernel";
 import { canonicalOf, canonicalText } from "./canonical-of.ts";
 import type { CleanFile, CleanRun, Manifest } from "./clean-run.ts";
-import type { DecisionDraft, DecisionRecord, Evidence, Redactor, StoragePort } from "./ports.ts";
-import type { ArtifactRef, Lease, TaskId, TaskResult, TaskSpec } from "./task.ts";
+import type { DecisionDraft, DecisionRecord, Evidence, Redactor, StoragePort } from "./contract-ports.ts";
+import type { ArtifactRef, Lease, TaskId, TaskResult, TaskSpec } from "./contract-task.ts";
 
 /** Room for a result in a ledger entry of 16 KiB, beside envelope, token and signature. */
 const MAX_RESULT_BYTES = 12_288;

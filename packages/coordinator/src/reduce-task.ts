@@ -1,8 +1,8 @@
 import { equalBytes, type PeerId } from "@chorus/kernel";
 import type { ExpiryCause, TaskCommand } from "./command.ts";
 import { isCapable } from "./capability.ts";
-import type { CommandResult, Refusal, TaskRecord } from "./ports.ts";
-import type { EventHead, Reason, TaskEvent, TaskId, TaskState, Token } from "./task.ts";
+import type { CommandResult, Refusal, TaskRecord } from "./contract-ports.ts";
+import type { EventHead, Reason, TaskEvent, TaskId, TaskState, Token } from "./contract-task.ts";
 import { taskIdOf } from "./task-id.ts";
 import { specBytesOf } from "./task-spec.ts";
 import { transitions } from "./transitions.ts";

@@ -1,5 +1,5 @@
-import type { Redactor } from "./ports.ts";
-import type { TaskSpec } from "./task.ts";
+import type { Redactor } from "./contract-ports.ts";
+import type { TaskSpec } from "./contract-task.ts";
 import { InvalidTaskError } from "./errors.ts";
 import { pointerTo } from "./task-spec.ts";
 

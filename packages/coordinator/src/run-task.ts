@@ -1,7 +1,7 @@
 import { cleanRun, manifestOf } from "./clean-run.ts";
 import type { Components } from "./contract.ts";
-import type { RunResult } from "./ports.ts";
-import type { Lease, TaskId, TaskResult, TaskSpec } from "./task.ts";
+import type { RunResult } from "./contract-ports.ts";
+import type { Lease, TaskId, TaskResult, TaskSpec } from "./contract-task.ts";
 import { draftOf, logEntryOf, resultOf, storeAll } from "./publication.ts";
 import { DECISIONS_TOPIC } from "./wire-names.ts";
 

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { TaskId } from "./task.ts";
+import type { TaskId } from "./contract-task.ts";
 
 const ALPHABET = "abcdefghijklmnopqrstuvwxyz234567";
 

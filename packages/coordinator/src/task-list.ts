@@ -1,5 +1,5 @@
-import type { TaskRecord, TaskTable } from "./ports.ts";
-import type { TaskView } from "./task.ts";
+import type { TaskRecord, TaskTable } from "./contract-ports.ts";
+import type { TaskView } from "./contract-task.ts";
 
 const DEFAULT_LIMIT = 50;
 const MAX_LIMIT = 500;

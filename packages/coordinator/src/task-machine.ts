@@ -1,6 +1,6 @@
 import { decodeCommand } from "./command.ts";
-import type { CommandResult, TaskRecord } from "./ports.ts";
-import type { TaskId } from "./task.ts";
+import type { CommandResult, TaskRecord } from "./contract-ports.ts";
+import type { TaskId } from "./contract-task.ts";
 import { reduceTask, subjectOf } from "./reduce-task.ts";
 
 /** The state of {@link TaskMachine}. It is changed in place: a copy of 100,000 tasks per entry would be the cost. */

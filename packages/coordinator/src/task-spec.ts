@@ -1,7 +1,7 @@
 import { encodeCanonical, parseCid } from "@chorus/kernel";
 import { z } from "zod";
 import { canonicalOf } from "./canonical-of.ts";
-import type { TaskSpec } from "./task.ts";
+import type { TaskSpec } from "./contract-task.ts";
 import { InvalidTaskError, type FieldProblem } from "./errors.ts";
 
 /** A submission has to fit one ledger entry (16 KiB) with its envelope; large content enters as an input. */

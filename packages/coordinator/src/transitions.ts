@@ -1,5 +1,5 @@
 import type { TaskCommand } from "./command.ts";
-import type { TaskState } from "./task.ts";
+import type { TaskState } from "./contract-task.ts";
 
 /** The states that a command may lead to; what is not here is refused. DESIGN.md's diagram is this table. */
 export const transitions: Readonly<

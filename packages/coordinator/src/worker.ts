@@ -1,7 +1,7 @@
 import { attempt } from "./attempt.ts";
 import { isCapable } from "./capability.ts";
-import type { TaskRecord } from "./ports.ts";
-import type { Lease, TaskId } from "./task.ts";
+import type { TaskRecord } from "./contract-ports.ts";
+import type { Lease, TaskId } from "./contract-task.ts";
 import { LeaseLostError } from "./errors.ts";
 import type { OutputLogs } from "./output-logs.ts";
 import type { Follower, Peer } from "./peer.ts";

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterEach, expect, it } from "vitest";
-import type { OutputChunk } from "../src/task.ts";
+import type { OutputChunk } from "../src/contract-task.ts";
 import { OutputLog, type OutputPiece } from "../src/output-log.ts";
 import { succeeded } from "../src/testing/index.ts";
 import { endedAt, gate, type Member, mesh, signal, submission, through, viewOf } from "./fixtures/mesh.ts";

@@ -3,8 +3,8 @@ import { type Cid, cidFromDigest, createSigner, type PeerId } from "@chorus/kern
 import fc from "fast-check";
 import { beforeAll, expect, it } from "vitest";
 import { decodeCommand, sealCommand, type TaskCommand } from "../src/command.ts";
-import type { TaskRecord } from "../src/ports.ts";
-import type { TaskResult, Token } from "../src/task.ts";
+import type { TaskRecord } from "../src/contract-ports.ts";
+import type { TaskResult, Token } from "../src/contract-task.ts";
 import { MAX_PROGRESS, type Reduced, reduceTask, subjectOf } from "../src/reduce-task.ts";
 import { taskIdOf } from "../src/task-id.ts";
 import { taskMachine } from "../src/task-machine.ts";

@@ -1,6 +1,6 @@
 import { type Cid, cidOf, createSigner, encodeCanonical, silentLogger, systemClock } from "@chorus/kernel";
 import { expect, it } from "vitest";
-import type { TaskResult } from "../src/task.ts";
+import type { TaskResult } from "../src/contract-task.ts";
 import { type LeasedTask, type RunPorts, runTask, type Verdict } from "../src/run-task.ts";
 import { taskIdOf } from "../src/task-id.ts";
 import { parseTask } from "../src/task-spec.ts";

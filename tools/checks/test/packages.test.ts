@@ -126,6 +126,22 @@ describe("structure", () => {
     ]);
   });
 
+  it("lets a long contract stand in several files, each as much a leaf", () => {
+    const part = "packages/alpha/src/contract-part.ts";
+    const file = "packages/alpha/src/contract.ts";
+    const text = edited(
+      file,
+      /^/,
+      'import type { Part } from "./contract-part.ts";\n\nexport type Made = Part;\n',
+    );
+    const leaf = "export type Part = string;\n";
+    expect(problems(checkStructure, { [file]: text, [part]: leaf })).toEqual([]);
+    const stray = 'import type { alpha } from "./alpha.ts";\n\nexport type Part = typeof alpha;\n';
+    expect(problems(checkStructure, { [file]: text, [part]: stray })).toEqual([
+      `${part}:1: the contract is a leaf and imports no "./alpha.ts"`,
+    ]);
+  });
+
   it("advises against an interface of more than seven methods", () => {
     const file = "packages/alpha/src/contract.ts";
     const methods = Array.from({ length: 8 }, (_, i) => `  method${i}(): void;\n`).join("");

@@ -1,4 +1,4 @@
-import type { Executor, RunResult } from "../ports.ts";
+import type { Executor, RunResult } from "../contract-ports.ts";
 
 /** What a scripted run may do. */
 export type Script = (...call: Parameters<Executor["execute"]>) => Promise<RunResult>;

@@ -1,5 +1,5 @@
 import { ChorusError } from "@chorus/kernel";
-import type { CommandResult, LedgerPort } from "../ports.ts";
+import type { CommandResult, LedgerPort } from "../contract-ports.ts";
 import { type TaskMachine, taskMachine } from "../task-machine.ts";
 
 interface Entry {

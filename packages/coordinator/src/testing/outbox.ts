@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import type { Outbox, OutboxEntry } from "../ports.ts";
-import type { TaskId } from "../task.ts";
+import type { Outbox, OutboxEntry } from "../contract-ports.ts";
+import type { TaskId } from "../contract-task.ts";
 import { taskIdOf } from "../task-id.ts";
 
 /** An outbox that lasts as long as it is held: give the same one to the next coordinator for a restart. */

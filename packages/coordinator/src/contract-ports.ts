@@ -9,7 +9,7 @@ import type {
   TaskState,
   TaskView,
   Token,
-} from "./task.ts";
+} from "./contract-task.ts";
 
 /** The one order of facts that all peers share. Its state machine is `taskMachine`. */
 export interface LedgerPort {
