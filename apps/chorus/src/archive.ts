@@ -1,6 +1,8 @@
+import { randomBytes } from "node:crypto";
 import { lstat, readdir, readFile, readlink } from "node:fs/promises";
 import { join } from "node:path";
 import { buffer } from "node:stream/consumers";
+import { createSentinel } from "@chorus/shhh";
 import { pack } from "tar-stream";
 import { UsageError } from "./arguments.ts";
 
@@ -9,10 +11,13 @@ export interface FolderArchive {
   readonly tar: Uint8Array;
   readonly files: readonly string[];
   readonly bytes: number;
+  /** Files that hold a secret: they are not in the archive, since it is copied to other peers. */
+  readonly heldBack: readonly { readonly name: string; readonly rules: readonly string[] }[];
 }
 
 /** Folders that are made from the others, or belong to one machine only. */
 const LEFT_OUT = new Set([".git", ".hg", ".svn", "node_modules", ".chorus", "__pycache__", ".venv", ".nx"]);
+const sentinel = createSentinel({ key: randomBytes(32) });
 const MAX_BYTES = 200 * 1_048_576;
 const MAX_FILES = 20_000;
 
@@ -25,7 +30,7 @@ interface Entry {
 
 /**
  * Packs a folder in the order of its names, so that equal folders give equal bytes. Sizes are added up before
- * anything is read.
+ * anything is read; a file with a secret is left out and named.
  * @throws UsageError when the folder is missing, empty, or too large
  */
 export async function archiveFolder(folder: string): Promise<FolderArchive> {
@@ -33,13 +38,20 @@ export async function archiveFolder(folder: string): Promise<FolderArchive> {
   const bytes = entries.reduce((sum, entry) => sum + entry.size, 0);
   const tar = pack();
   const chunks = buffer(tar);
-  for (const { name, size, mode, linkname } of entries) {
-    const header = { name, size, mode, mtime: new Date(0) };
-    if (linkname === undefined) tar.entry(header, await readFile(join(folder, name)));
+  const files: string[] = [];
+  const heldBack: { name: string; rules: string[] }[] = [];
+  for (const { name, mode, linkname } of entries) {
+    const header = { name, mode, mtime: new Date(0) };
+    const content = linkname === undefined ? await readFile(join(folder, name)) : Buffer.alloc(0);
+    const rules = sentinel.scanBytes(content).map(({ rule }) => rule);
+    if (rules.length > 0) heldBack.push({ name, rules: [...new Set(rules)] });
+    else files.push(name);
+    if (rules.length > 0) continue;
+    if (linkname === undefined) tar.entry({ ...header, size: content.length }, content);
     else tar.entry({ ...header, type: "symlink", linkname, size: 0 });
   }
   tar.finalize();
-  return { tar: await chunks, files: entries.map(({ name }) => name), bytes };
+  return { tar: await chunks, files, bytes, heldBack };
 }
 
 async function list(folder: string): Promise<Entry[]> {

@@ -7,7 +7,7 @@ import { type Job, offerJob } from "./job.ts";
 import { type LocalMesh, type LocalPeer, startMesh } from "./local-mesh.ts";
 import { meshComplete } from "./mesh-complete.ts";
 import { readBack } from "./read-back.ts";
-import { printable, story, type Story } from "./story.ts";
+import { counted, printable, story, type Story } from "./story.ts";
 import { tellTask, type StoryResult } from "./task-story.ts";
 
 /** The parts of the process that the demo touches. */
@@ -99,7 +99,7 @@ async function tellMesh(mesh: LocalMesh, told: Story, signal: AbortSignal): Prom
   const names = mesh.peers.map(({ name }) => name).toSorted();
   told.step(
     "p2p",
-    `${names.join(" · ")} met, mesh closed by a shared secret, ${whole.encryption.join(" and ")}`,
+    `${names.join(" · ")} met, mesh closed by a shared secret, ${whole.encryption.join(" and ").toUpperCase()}`,
     {
       timed: true,
     },
@@ -115,6 +115,11 @@ async function tellMesh(mesh: LocalMesh, told: Story, signal: AbortSignal): Prom
 }
 
 async function submit(entry: LocalPeer, job: Job, told: Story): Promise<string> {
+  const { heldBack } = job.source;
+  const named = heldBack.slice(0, 5).map(({ name, rules }) => `${name} (${rules.join(", ")})`);
+  const more = heldBack.length > named.length ? ` and ${heldBack.length - named.length} more` : "";
+  if (heldBack.length > 0)
+    told.step("shhh", `left out of the upload, they hold secrets: ${named.join(", ")}${more}`);
   const upload = (tar: Uint8Array): Promise<{ address: string }> => entry.client.post("/v1/inputs", tar);
   const inputs = [{ name: "source", ...(await upload(job.source.tar)) }];
   if (job.change) inputs.push({ name: "change", ...(await upload(job.change.tar)) });
@@ -126,9 +131,11 @@ async function submit(entry: LocalPeer, job: Job, told: Story): Promise<string> 
     inputs: inputs.map(({ name, address }) => ({ name, address, mediaType: "application/x-tar" })),
     ...(job.commands === undefined ? {} : { commands: job.commands }),
   });
-  const files = `${job.source.files.length} files, ${Math.ceil(job.source.bytes / 1024)} KB`;
+  const files = `${counted(job.source.files.length, "file")}, ${Math.ceil(job.source.bytes / 1024)} KB`;
   const where =
-    ack.status === "committed" ? `committed on ${ack.replicas} peers` : "kept here until an admin orders it";
+    ack.status === "committed"
+      ? `committed on ${counted(ack.replicas, "peer")}`
+      : "kept here until an admin orders it";
   told.step("api", `${entry.name} took task ${job.name} (${files}), ${where}`, { timed: true });
   return ack.taskId;
 }
@@ -140,12 +147,16 @@ async function tellResult(scene: {
   worker: string;
 }): Promise<void> {
   const { mesh, result, told, worker } = scene;
-  const hidden = result.quarantined.length === 0 ? "" : `, ${result.quarantined.length} files held back`;
-  told.step("shhh", `${result.redactions} secrets redacted before anything left the sandbox's host${hidden}`);
+  const hidden =
+    result.quarantined.length === 0 ? "" : `, ${counted(result.quarantined.length, "file")} held back`;
+  told.step(
+    "shhh",
+    `${counted(result.redactions, "secret")} redacted before anything left the sandbox's host${hidden}`,
+  );
   told.step("engine", `artifacts: ${result.artifacts.map(({ path }) => path).join(", ")}`);
   told.step("ucxl", `decision ${result.decision.address}`);
   told.step("", `→ ${result.decision.cid}`);
-  const copies = `${result.replicas} copies at least, encrypted for mesh epoch 1${result.degraded ? " (degraded)" : ""}`;
+  const copies = `${counted(result.replicas, "replica")} at least, encrypted for mesh epoch 1${result.degraded ? " (degraded)" : ""}`;
   told.step("dht-storage", copies);
   const third = thirdPeer(mesh, worker);
   const read = await readBack(third.client, result);

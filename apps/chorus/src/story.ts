@@ -21,6 +21,11 @@ export function story(write: (text: string) => void, startedAt: number): Story {
   };
 }
 
+/** `1 file`, `2 files`. */
+export function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? "" : "s"}`;
+}
+
 /** Text from a task may hold anything; what steers a terminal is shown, not obeyed. */
 export function printable(text: string): string {
   return text.replaceAll(/\p{Cc}|\p{Cf}/gu, (char) => {

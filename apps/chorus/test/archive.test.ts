@@ -32,6 +32,15 @@ describe("archiveFolder", () => {
     for (const name of ["x", "y/z"]) for (const project of [one, two]) project.add(name, name);
     expect(await archiveFolder(one.path)).toEqual(await archiveFolder(two.path));
   });
+  it("leaves out a file that holds a secret, and names it", async () => {
+    using project = folder();
+    project.add("app.py", "print('hello')");
+    project.add("config/.env", `KEY=${["AKIA", "Q3EGZ7K4XWNVB2TD"].join("")}`);
+    const { files, heldBack, tar } = await archiveFolder(project.path);
+    expect(files).toEqual(["app.py"]);
+    expect(heldBack).toEqual([{ name: "config/.env", rules: ["aws-access-key-id"] }]);
+    expect(Buffer.from(tar).includes("Q3EGZ7K4XWNVB2TD")).toBe(false);
+  });
   it("refuses a folder that is missing, a file, empty, or 10 GB, without reading it", async () => {
     using project = folder();
     await expect(archiveFolder(project.path)).rejects.toThrow("is empty");
