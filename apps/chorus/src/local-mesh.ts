@@ -87,7 +87,7 @@ async function startAgent(options: {
 }): Promise<Started> {
   const { directory, name, env, onEnd } = options;
   const home = join(directory, name);
-  mkdirSync(home, { recursive: true });
+  mkdirSync(home, { recursive: true, mode: 0o700 });
   const token = randomBytes(32).toString("hex");
   const log = join(directory, `${name}.log`);
   const child = spawnAgent({ ...env, CHORUS_NAME: name, CHORUS_DATA_DIR: home, CHORUS_HTTP_TOKEN: token });

@@ -11,7 +11,13 @@ export interface LogSink {
 export function jsonLogger(level: string, sentinel: Sentinel, sink: LogSink): Logger {
   const destination = { write: (line: string) => sink.write(sentinel.redact(line).text) };
   const base = pino(
-    { level, base: null, timestamp: pino.stdTimeFunctions.isoTime, messageKey: "message" },
+    {
+      level,
+      base: null,
+      timestamp: pino.stdTimeFunctions.isoTime,
+      messageKey: "message",
+      formatters: { level: (level) => ({ level }) },
+    },
     destination,
   );
   return wrap(base);
