@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 const stop = new AbortController();
 // First of all: Node as the first process of a container ignores signals that nobody handles.
-for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => stop.abort());
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => stop.abort());
 
 // A launcher that holds our standard input takes us along when it dies, however it dies.
 if (process.env["CHORUS_ATTACHED"] === "true") {

@@ -122,6 +122,8 @@ function spawnAgent(env: Readonly<Record<string, string>>): ChildProcess {
   const main = fileURLToPath(import.meta.resolve("@chorus/agent"));
   return spawn(process.execPath, [...process.execArgv, main], {
     stdio: ["pipe", "pipe", "pipe"],
+    // A group of its own: Ctrl-C is for the launcher, which ends the agents in order.
+    detached: true,
     env: { ...withoutChorus(process.env), ...env, CHORUS_ATTACHED: "true" },
   });
 }

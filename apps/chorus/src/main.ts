@@ -1,6 +1,14 @@
 #!/usr/bin/env node
 const stop = new AbortController();
-for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => stop.abort());
+const PATIENCE_MS = 2000;
+// One Ctrl-C may arrive twice, from the terminal and from npm; a later one is meant.
+let askedAt = Infinity;
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
+  process.on(signal, () => {
+    if (performance.now() - askedAt > PATIENCE_MS) process.exit(130);
+    askedAt = Math.min(askedAt, performance.now());
+    stop.abort();
+  });
 
 const { parseArguments, usage, UsageError } = await import("./arguments.ts");
 const { demo } = await import("./demo.ts");

@@ -1,6 +1,9 @@
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { isDockerAbsent, withDocker, withoutDocker } from "./fixtures/engines.ts";
-import { run } from "./fixtures/process.ts";
+import { childByEnv, exists, run } from "./fixtures/process.ts";
 
 const steps = ["sandbox", "model", "p2p", "election", "api", "coordinator", "shhh", "engine", "ucxl"];
 const lastSteps = ["dht-storage", "ucxi"];
@@ -27,6 +30,20 @@ describe("npm start", () => {
     },
     180_000,
   );
+
+  it("ends in order on Ctrl-C, also when it arrives twice, and leaves nothing behind", async () => {
+    const temporary = mkdtempSync(join(tmpdir(), "chorus-ctrl-c-"));
+    await using demo = run("chorus", ["demo", "--keep"], { ...withoutDocker, TMPDIR: temporary });
+    await demo.line(/The agents stay up/);
+    const pids = ["alice", "bob", "carol"].map((name) => childByEnv(demo.pid, "CHORUS_NAME", name));
+    process.kill(demo.pid, "SIGINT");
+    process.kill(demo.pid, "SIGINT");
+    expect(await demo.end(30_000)).toBe(0);
+    expect(demo.text).not.toMatch(/is gone/);
+    expect(pids.filter(exists)).toEqual([]);
+    expect(readdirSync(temporary)).toEqual([]);
+    rmSync(temporary, { recursive: true });
+  }, 120_000);
 
   it("runs the user's own command on the user's own project, and fails when it fails", async () => {
     const source = import.meta.dirname;
