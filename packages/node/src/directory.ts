@@ -1,17 +1,24 @@
 import { randomBytes } from "node:crypto";
-import { accessSync, constants, mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { accessSync, constants, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { DataDirectoryError } from "./errors.ts";
 
 /** Makes the data directory, for its owner only. @throws DataDirectoryError */
 export function prepareDirectory(directory: string): void {
   try {
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    makeDirectory(directory);
     accessSync(directory, constants.R_OK | constants.W_OK | constants.X_OK);
   } catch (error) {
     const problem = error instanceof Error ? error.message : "cannot be used";
     throw new DataDirectoryError(directory, `cannot be used: ${problem}`, error);
   }
+}
+
+/** Node 24's own `recursive: true` never returns where a file system refuses for ever, as Linux's /proc does. */
+function makeDirectory(directory: string): void {
+  if (existsSync(directory)) return;
+  makeDirectory(dirname(directory));
+  mkdirSync(directory, { mode: 0o700 });
 }
 
 /** The API token of this directory: the given one, else made once and kept with mode 0600. */
