@@ -10,6 +10,15 @@ export interface SandboxChoice {
 
 /** Languages of the embedded engine. */
 const EMBEDDED = new Set(["python", "javascript", "shell"]);
+/** The process around the choice. */
+export interface Surroundings {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly signal: AbortSignal;
+  /** Called when an image takes a while. */
+  readonly onWait: (language: string) => void;
+}
+
+const WAIT_MS = 3000;
 const BETTER = "install Docker for real isolation";
 
 /**
@@ -19,7 +28,7 @@ const BETTER = "install Docker for real isolation";
  */
 export async function chooseSandbox(
   languages: readonly string[],
-  env: Readonly<Record<string, string | undefined>>,
+  { env, signal, onWait }: Surroundings,
 ): Promise<SandboxChoice> {
   const host = env["CHORUS_DOCKER_HOST"];
   const docker = host === undefined ? {} : { docker: { host } };
@@ -30,18 +39,25 @@ export async function chooseSandbox(
   const pull = env["CHORUS_SANDBOX_PULL"] === "never" ? ("never" as const) : ("missing" as const);
   const problems: string[] = [];
   for (const language of languages) {
+    const timer = setTimeout(() => onWait(language), WAIT_MS);
     try {
-      await using sandbox = await createSandbox({ language }, { ...docker, engine: "docker", images, pull });
-      const missing =
-        sandbox.isolation.missing.length === 0 ? "" : `; missing: ${sandbox.isolation.missing.join(", ")}`;
-      const version = found.version === undefined ? "" : ` ${found.version}`;
-      const line = `docker${version} (no network, no capabilities, read-only root, own seccomp filter${missing})`;
-      return { engine: "docker", language, line };
+      const options = { ...docker, engine: "docker" as const, images, pull, signal };
+      await using sandbox = await createSandbox({ language }, options);
+      return { engine: "docker", language, line: describe(found.version, sandbox.isolation.missing) };
     } catch (error) {
+      signal.throwIfAborted();
       problems.push(error instanceof Error ? error.message : String(error));
+    } finally {
+      clearTimeout(timer);
     }
   }
   return embedded(languages, `Docker answers, but ${problems.at(-1) ?? "cannot be used"}`);
+}
+
+function describe(version: string | undefined, missing: readonly string[]): string {
+  const lacks = missing.length === 0 ? "" : `; missing: ${missing.join(", ")}`;
+  const name = version === undefined ? "docker" : `docker ${version}`;
+  return `${name} (no network, no capabilities, read-only root, own seccomp filter${lacks})`;
 }
 
 function embedded(languages: readonly string[], why: string): SandboxChoice {

@@ -19,6 +19,11 @@ export interface SentEvent<T> {
   readonly data: T;
 }
 
+/** Longest wait for an answer; an upload of the largest folder is well within it. */
+const CALL_MS = 120_000;
+/** A live stream has a heartbeat every 15 s. */
+const SILENCE_MS = 20_000;
+
 /** The peer refused, with its problem. */
 class ProblemError extends Error {
   readonly status: number;
@@ -33,7 +38,12 @@ export function peerClient(peer: { name: string; url: string; token: string }): 
   const call = async (path: string, init: RequestInit = {}): Promise<Response> => {
     const headers = new Headers(init.headers);
     headers.set("authorization", authorization);
-    const response = await fetch(`${peer.url}${path}`, { ...init, headers });
+    const { signal = AbortSignal.timeout(CALL_MS) } = init;
+    const response = await fetch(`${peer.url}${path}`, { ...init, headers, signal }).catch(
+      (cause: unknown) => {
+        throw new Error(`${peer.name} does not answer`, { cause });
+      },
+    );
     if (!response.ok) throw new ProblemError(response.status, await describe(response));
     return response;
   };
@@ -55,8 +65,9 @@ export function peerClient(peer: { name: string; url: string; token: string }): 
     },
     async *events(path, { after, signal }) {
       const resume: Record<string, string> = after === undefined ? {} : { "last-event-id": String(after) };
-      const response = await call(path, { signal, headers: resume });
-      yield* parseEvents(response.body ?? new ReadableStream());
+      const idle = new AbortController();
+      const response = await call(path, { signal: AbortSignal.any([signal, idle.signal]), headers: resume });
+      yield* parseEvents(response.body ?? new ReadableStream(), idle);
     },
   };
 }
@@ -75,10 +86,17 @@ async function describe(response: Response): Promise<string> {
   }
 }
 
-async function* parseEvents<T>(body: ReadableStream<Uint8Array>): AsyncGenerator<SentEvent<T>> {
+/** A stream on which not even a heartbeat comes is given up through `idle`. */
+async function* parseEvents<T>(
+  body: ReadableStream<Uint8Array>,
+  idle: AbortController,
+): AsyncGenerator<SentEvent<T>> {
   const decoder = new TextDecoder();
   let buffer = "";
+  const timer = setTimeout(() => idle.abort(new Error("the stream fell silent")), SILENCE_MS);
+  using _stop = { [Symbol.dispose]: () => clearTimeout(timer) };
   for await (const chunk of body) {
+    timer.refresh();
     buffer += decoder.decode(chunk, { stream: true });
     for (let end = buffer.indexOf("\n\n"); end >= 0; end = buffer.indexOf("\n\n")) {
       const block = buffer.slice(0, end);

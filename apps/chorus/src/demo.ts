@@ -32,7 +32,11 @@ export async function demo(args: DemoArguments, terminal: Terminal): Promise<num
   const told = story(terminal.write, performance.now());
   const offer = await offerJob(args);
   told.title("three agents on this machine, no broker, no database");
-  const sandbox = await chooseSandbox(offer.languages, terminal.env);
+  const sandbox = await chooseSandbox(offer.languages, {
+    ...terminal,
+    onWait: (language) =>
+      told.step("sandbox", `getting an image for ${language} ready; the first time it is pulled …`),
+  });
   told.step("sandbox", sandbox.line);
   told.step("model", "none; the task's own commands are run (agents that think come with a model)");
   const job = await offer.prepare(sandbox.language);
@@ -46,8 +50,9 @@ export async function demo(args: DemoArguments, terminal: Terminal): Promise<num
       others: [{ name: ENTRY }, { name: THIRD }],
       env,
     });
-    const stop = watch(mesh, told, terminal.signal);
-    ended.well = await live({ mesh, job, told, signal: stop });
+    const known: Known = {};
+    const stop = watch({ mesh, told, known }, terminal.signal);
+    ended.well = await live({ mesh, job, told, signal: stop, known });
     if (args.keep && ended.well) await keep(mesh, told, stop);
     return ended.well ? 0 : 1;
   } catch (error) {
@@ -65,15 +70,25 @@ interface Scene {
   readonly job: Job;
   readonly told: Story;
   readonly signal: AbortSignal;
+  readonly known: Known;
+}
+
+/** What is known of the task, for those who watch the processes. */
+interface Known {
+  holder?: string;
 }
 
 /** @returns true when the task succeeded and was verified */
-async function live({ mesh, job, told, signal }: Scene): Promise<boolean> {
+async function live({ mesh, job, told, signal, known }: Scene): Promise<boolean> {
   const names = await tellMesh(mesh, told, signal);
   const entry = byName(mesh, ENTRY);
-  const id = await submit(entry, job, told);
+  const id = await submit(entry, job, told).catch((error: unknown) => {
+    if (error instanceof Error && error.cause === undefined) throw error;
+    throw new DemoStopped(`${ENTRY} ended before it had accepted the task; nothing is lost, run it again`);
+  });
   const nameOf = (peer: string): string => names.get(peer) ?? peer;
-  const { event, holder } = await tellTask({ id, peers: mesh.peers, nameOf }, told, signal);
+  const onHolder = (peer: string): void => void (known.holder = nameOf(peer));
+  const { event, holder } = await tellTask({ id, peers: mesh.peers, nameOf, onHolder }, told, signal);
   const { result } = event;
   if (result === undefined) {
     told.note(
@@ -114,12 +129,15 @@ async function tellMesh(mesh: LocalMesh, told: Story, signal: AbortSignal): Prom
   return whole.names;
 }
 
-async function submit(entry: LocalPeer, job: Job, told: Story): Promise<string> {
-  const { heldBack } = job.source;
-  const named = heldBack.slice(0, 5).map(({ name, rules }) => `${name} (${rules.join(", ")})`);
+function tellHeldBack({ source: { heldBack } }: Job, told: Story): void {
+  if (heldBack.length === 0) return;
+  const named = heldBack.slice(0, 5).map(({ name, reason }) => `${name} (${reason})`);
   const more = heldBack.length > named.length ? ` and ${heldBack.length - named.length} more` : "";
-  if (heldBack.length > 0)
-    told.step("shhh", `left out of the upload, they hold secrets: ${named.join(", ")}${more}`);
+  told.step("shhh", `left out of the upload: ${named.join(", ")}${more}`);
+}
+
+async function submit(entry: LocalPeer, job: Job, told: Story): Promise<string> {
+  tellHeldBack(job, told);
   const upload = (tar: Uint8Array): Promise<{ address: string }> => entry.client.post("/v1/inputs", tar);
   const inputs = [{ name: "source", ...(await upload(job.source.tar)) }];
   if (job.change) inputs.push({ name: "change", ...(await upload(job.change.tar)) });
@@ -186,7 +204,10 @@ async function keep(mesh: LocalMesh, told: Story, signal: AbortSignal): Promise<
 }
 
 /** Tells of agents that end on their own, and stops what cannot go on without them. */
-function watch(mesh: LocalMesh, told: Story, signal: AbortSignal): AbortSignal {
+function watch(
+  { mesh, told, known }: { mesh: LocalMesh; told: Story; known: Known },
+  signal: AbortSignal,
+): AbortSignal {
   const lost = new AbortController();
   mesh.onLoss((peer, how) => {
     told.step("p2p", `${peer.name} is gone (${how})`, { timed: true });
@@ -198,7 +219,8 @@ function watch(mesh: LocalMesh, told: Story, signal: AbortSignal): AbortSignal {
         ),
       );
     else if (!mesh.peers.some(({ alive }) => alive)) lost.abort(new DemoStopped("no agent is left"));
-    else told.step("", "the others go on: its lease runs out and another agent takes the task");
+    else if (peer.name === known.holder)
+      told.step("", "the others go on: its lease runs out and another agent takes the task");
   });
   return AbortSignal.any([signal, lost.signal]);
 }

@@ -139,10 +139,12 @@ async function firstWord(child: ChildProcess, name: string, log: string): Promis
   });
   return new Promise((resolve, reject) => {
     child.once("error", (error) => reject(new StartError(`${name} cannot be started: ${error.message}`)));
-    child.once("close", (code) => {
+    child.once("close", (code, signal) => {
       file.end();
       reject(
-        new StartError(`${name} did not start (exit code ${code}): ${said.join("").trim() || `see ${log}`}`),
+        new StartError(
+          `${name} did not start (${signal ?? `exit code ${code}`}): ${said.join("").trim() || `see ${log}`}`,
+        ),
       );
     });
     lines.on("line", (line) => {

@@ -26,7 +26,8 @@ async function run(name: string | undefined, rest: readonly string[]): Promise<n
     return await demo(parsed, { write, env: process.env, signal: stop.signal });
   } catch (error) {
     if (error instanceof UsageError) return print(`chorus demo: ${error.message}\n`, 2);
-    throw error;
+    if (stop.signal.aborted) return 130;
+    return print(`chorus demo: ${error instanceof Error ? error.message : String(error)}\n`, 1);
   }
 }
 

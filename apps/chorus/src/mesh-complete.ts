@@ -30,8 +30,12 @@ export async function meshComplete(peers: readonly LocalPeer[], signal: AbortSig
   const deadline = performance.now() + DEADLINE_MS;
   for (;;) {
     signal.throwIfAborted();
-    const views = await Promise.all(peers.map(view));
-    const whole = agreed(views);
+    const lost = peers.find(({ alive }) => !alive);
+    if (lost) throw new Error(`${lost.name} ended before the mesh had come together; run it again`);
+    // Who does not answer now is asked again: it may be on its way up, or down.
+    const answers = await Promise.all(peers.map((peer) => view(peer).catch(() => undefined)));
+    const views = answers.filter((answer) => answer !== undefined);
+    const whole = views.length === peers.length ? agreed(views) : undefined;
     if (whole) return whole;
     if (performance.now() > deadline) throw new Error(`the mesh did not come together: ${describe(views)}`);
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));

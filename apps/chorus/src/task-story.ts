@@ -39,13 +39,21 @@ export interface Ending {
  * asked from where the last one stopped.
  */
 export async function tellTask(
-  task: { readonly id: string; readonly peers: readonly LocalPeer[]; nameOf(peer: string): string },
+  task: {
+    readonly id: string;
+    readonly peers: readonly LocalPeer[];
+    nameOf(peer: string): string;
+    onHolder(peer: string): void;
+  },
   story: Story,
   signal: AbortSignal,
 ): Promise<Ending> {
   let holder: string | undefined;
   for await (const event of follow(task, signal)) {
-    if (event.type === "task-claimed") holder = event.by;
+    if (event.type === "task-claimed") {
+      holder = event.by;
+      task.onHolder(holder);
+    }
     tellEvent(event, task.nameOf(event.by), story);
     if (ENDINGS.has(event.type)) return { event, ...(holder === undefined ? {} : { holder }) };
   }

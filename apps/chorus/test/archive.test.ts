@@ -38,12 +38,32 @@ describe("archiveFolder", () => {
     project.add("config/.env", `KEY=${["AKIA", "Q3EGZ7K4XWNVB2TD"].join("")}`);
     const { files, heldBack, tar } = await archiveFolder(project.path);
     expect(files).toEqual(["app.py"]);
-    expect(heldBack).toEqual([{ name: "config/.env", rules: ["aws-access-key-id"] }]);
+    expect(heldBack).toEqual([{ name: "config/.env", reason: "a secret: aws-access-key-id" }]);
     expect(Buffer.from(tar).includes("Q3EGZ7K4XWNVB2TD")).toBe(false);
+  });
+  it("leaves out links that lead outside and names that do not travel, and keeps empty folders", async () => {
+    using project = folder();
+    project.add("a/file", "x");
+    project.add("bad\nname", "x");
+    mkdirSync(join(project.path, "empty"));
+    symlinkSync("/etc/passwd", join(project.path, "absolute"));
+    symlinkSync("../../outside", join(project.path, "a/up"));
+    symlinkSync("../a/file", join(project.path, "a/inside"));
+    const { files, heldBack, tar } = await archiveFolder(project.path);
+    expect(files).toEqual(["a/file", "a/inside"]);
+    expect(heldBack.map(({ name }) => name)).toEqual(["a/up", "absolute", "bad\nname"]);
+    expect(Buffer.from(tar).includes("empty")).toBe(true);
+  });
+  it("follows a link to the folder itself", async () => {
+    using project = folder();
+    using place = folder();
+    project.add("x", "x");
+    symlinkSync(project.path, join(place.path, "link"));
+    expect((await archiveFolder(join(place.path, "link"))).files).toEqual(["x"]);
   });
   it("refuses a folder that is missing, a file, empty, or 10 GB, without reading it", async () => {
     using project = folder();
-    await expect(archiveFolder(project.path)).rejects.toThrow("is empty");
+    await expect(archiveFolder(project.path)).rejects.toThrow("has no files");
     await expect(archiveFolder(join(project.path, "none"))).rejects.toThrow("there is no folder");
     project.add("big", "");
     truncateSync(join(project.path, "big"), 10 * 2 ** 30);

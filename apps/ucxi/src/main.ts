@@ -1,5 +1,7 @@
 #!/usr/bin/env node
 const stop = new AbortController();
+// What a peer writes is for its owner alone.
+process.umask(0o077);
 // First of all: Node as the first process of a container ignores signals that nobody handles.
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => stop.abort());
 

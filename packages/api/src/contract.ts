@@ -45,7 +45,7 @@ export interface Tasks {
     id: string,
     options: { readonly attempt?: number; readonly offset?: number; readonly signal: AbortSignal },
   ): AsyncIterable<OutputChunk>;
-  cancel(id: string, options: { readonly reason: string; readonly signal: AbortSignal }): Promise<unknown>;
+  cancel(id: string, options: { readonly reason: string; readonly signal: AbortSignal }): Promise<JsonObject>;
 }
 
 /** Keeps an uploaded input and answers its address. It must stop reading at its own size limit. */

@@ -18,6 +18,7 @@ export interface Problem {
 
 /** What an error of a port means over HTTP, by its code. */
 const knownErrors: Readonly<Record<string, Omit<Problem, "detail" | "errors">>> = {
+  "kernel/invalid-input": { status: 400, code: "invalid-input", title: "The input is not valid" },
   "coordinator/invalid-task": { status: 422, code: "invalid-task", title: "The task is not valid" },
   "coordinator/conflict": {
     status: 422,

@@ -60,8 +60,7 @@ export function taskRoutes<E extends Env>(app: Hono<E>, tasks: Tasks, options: T
     const id = c.req.param("id");
     found(tasks, id);
     const { reason } = readControl(await readJson(c.req.raw, options.maxBodyBytes));
-    const applied = await tasks.cancel(id, { reason, signal: c.req.raw.signal });
-    return c.json({ taskId: id, action: "cancel", applied: applied ?? true });
+    return c.json(await tasks.cancel(id, { reason, signal: c.req.raw.signal }));
   });
 }
 

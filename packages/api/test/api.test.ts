@@ -38,6 +38,7 @@ function fakeTasks(): Tasks & { readonly submitted: unknown[]; readonly cancelle
     },
     async cancel(id) {
       cancelled.push(id);
+      return { taskId: id, canceled: true, state: "canceled" };
     },
   };
 }

@@ -120,7 +120,7 @@ async function giveBack(peer: Peer, task: LeasedTask, error: unknown): Promise<v
   const { clock, logger } = peer.components;
   const { id, lease } = task;
   const reason = reasonOf(peer, error);
-  if (!peer.stop.aborted) logger.warn("attempt failed", { task: id, attempt: task.attempt, ...reason });
+  if (!peer.stop.aborted) logger.warn("attempt failed", { task: id, attempt: task.attempt, reason });
   const late = new AbortController();
   const timer = new AbortController();
   const limit = clock.sleep(peer.stop.aborted ? FAREWELL_MS : lease.ttlMs, { signal: timer.signal });

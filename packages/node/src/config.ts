@@ -83,12 +83,14 @@ function unknownNames(env: Readonly<Record<string, string | undefined>>): Config
   const known = all.flatMap((entry) => (entry.secret ? [entry.name, `${entry.name}_FILE`] : [entry.name]));
   return Object.keys(env)
     .filter((name) => name.startsWith(PREFIX) && !known.includes(name))
-    .map((name) => ({ name, problem: `is unknown; did you mean ${nearest(name, known)}?` }));
+    .map((name) => ({ name, problem: `is unknown; ${advice(name, known)}` }));
 }
 
-function nearest(name: string, known: readonly string[]): string {
+function advice(name: string, known: readonly string[]): string {
   const byDistance = known.map((candidate) => ({ candidate, edits: distance(name, candidate) }));
-  return byDistance.toSorted((a, b) => a.edits - b.edits)[0]?.candidate ?? "";
+  const [nearest] = byDistance.toSorted((a, b) => a.edits - b.edits);
+  const isNear = nearest !== undefined && nearest.edits <= (name.length - PREFIX.length) / 2;
+  return isNear ? `did you mean ${nearest.candidate}?` : "--help lists what is known";
 }
 
 /** Levenshtein distance, row by row. */

@@ -1,4 +1,4 @@
-import { parseCid, type Clean, type Cid } from "@chorus/kernel";
+import { type Cid, type Clean, InvalidInputError, parseCid } from "@chorus/kernel";
 import type { Inputs } from "@chorus/api";
 import type { DhtStorage } from "@chorus/dht-storage";
 import type { InputSource } from "@chorus/engine";
@@ -54,6 +54,7 @@ async function* checked(
     refuseSecrets();
     yield passed;
   }
+  if (counted.size === 0) throw new InvalidInputError("body", "is empty");
   const rest = scan.end();
   refuseSecrets();
   yield rest;

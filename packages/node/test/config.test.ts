@@ -58,6 +58,11 @@ describe("configuration", () => {
       { name: "CHORUS_HTP_PORT", problem: "is unknown; did you mean CHORUS_HTTP_PORT?" },
     ]);
   });
+  it("makes no wild guess", () => {
+    expect(problems({ CHORUS_FOO: "1" })).toEqual([
+      { name: "CHORUS_FOO", problem: "is unknown; --help lists what is known" },
+    ]);
+  });
   it.each([
     ["a short secret", { CHORUS_CLUSTER_SECRET: "abcd" }, "CHORUS_CLUSTER_SECRET"],
     [

@@ -28,6 +28,12 @@ describe("an agent that cannot start says why", () => {
       /data directory .* cannot be used/,
     ],
     [
+      "a data directory where nothing can ever be made",
+      { CHORUS_DATA_DIR: "/proc/chorus/data" },
+      1,
+      /data directory .* cannot be used/,
+    ],
+    [
       "a bootstrap that is no address",
       { CHORUS_BOOTSTRAP: "nonsense" },
       78,

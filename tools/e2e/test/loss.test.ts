@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { withoutDocker } from "./fixtures/engines.ts";
 import { allEvents, firstEvent, testMesh, type TestMesh } from "./fixtures/mesh.ts";
 import { childByEnv, exists, run } from "./fixtures/process.ts";
@@ -10,6 +10,14 @@ async function submit(mesh: TestMesh, entry: string, run: string): Promise<strin
     .peer(entry)
     .client.post<{ taskId: string }>("/v1/tasks", { goal: "survive", project: "demo", commands: [{ run }] });
   return ack.taskId;
+}
+
+function findChild(pid: number, name: string): number | undefined {
+  try {
+    return childByEnv(pid, "CHORUS_NAME", name);
+  } catch {
+    return undefined;
+  }
 }
 
 describe("losing a process while a task runs", () => {
@@ -71,6 +79,23 @@ describe("losing a process during the demo", () => {
       expect(await demo.end(90_000)).toBe(code);
       expect(demo.text).toMatch(message);
       expect(pids.filter(exists)).toEqual([]);
+    },
+    180_000,
+  );
+
+  it.each([
+    ["while it starts", /^ {2}model/],
+    ["before the task is in", /^ {2}election/],
+  ])(
+    "says so when alice is killed %s",
+    async (_name, moment) => {
+      await using demo = run("chorus", ["demo"], withoutDocker);
+      await demo.line(moment);
+      const alice = await vi.waitUntil(() => findChild(demo.pid, "alice"), { timeout: 30_000, interval: 5 });
+      process.kill(alice, "SIGKILL");
+      expect([0, 1]).toContain(await demo.end(90_000));
+      expect(demo.text).toMatch(/alice (is gone|did not start) ?\(SIGKILL\)/);
+      expect(demo.text).not.toMatch(/fetch failed|undefined/);
     },
     180_000,
   );
