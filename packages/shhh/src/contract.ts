@@ -109,7 +109,10 @@ export interface Sentinel {
   scan(text: string): Finding[];
   /** Findings in bytes of any kind; offsets in bytes. */
   scanBytes(bytes: Uint8Array): Finding[];
-  /** Puts `[shhh:rule:XXXX-XXXX]` in the place of each finding. A second pass changes nothing. */
+  /**
+   * Puts `[shhh:rule:XXXX-XXXX]` in the place of each finding. A second pass changes nothing, save where a tag has
+   * taken the place of what ended a URL's authority: there it may hide more.
+   */
   redact(text: string): { readonly text: Clean<string>; readonly findings: readonly Finding[] };
   /**
    * A deep copy with every string, key and byte array redacted. Maps, sets, errors, cycles and `toJSON` are

@@ -77,10 +77,24 @@ const WORDS = new Set([
   "user",
 ]);
 
+/**
+ * Tags with nothing but `@` between them: what was secret is hidden already, and a tag has taken the place of the
+ * character that ended the authority. With any other text beside it a tag hides nothing: a stranger may have written it.
+ */
+function isHidden(password: string): boolean {
+  let i = 0;
+  while (i < password.length) {
+    const end = password.startsWith("@", i) ? i + 1 : tagEnd(password, i);
+    if (end === i) return false;
+    i = end;
+  }
+  return true;
+}
+
 /** What documentation writes where a password would stand, and passwords that are hidden already. */
 function isPlaceholder(password: string): boolean {
   if (password === "" || WORDS.has(password.toLowerCase())) return true;
-  if (tagEnd(password, 0) === password.length) return true;
+  if (isHidden(password)) return true;
   if (/^(?:x+|X+|\*+|\.+)$/.test(password)) return true;
   const isWrapped = (open: string, close: string): boolean =>
     password.startsWith(open) && password.endsWith(close);

