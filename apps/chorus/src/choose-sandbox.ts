@@ -1,4 +1,5 @@
 import { createSandbox, probeEngines } from "@chorus/sandbox";
+import { MACHINE_IMAGE_LANGUAGES, machineImage } from "./machine-image.ts";
 
 /** Where the demo's task will run. */
 export interface SandboxChoice {
@@ -22,36 +23,64 @@ const WAIT_MS = 3000;
 const BETTER = "install Docker for real isolation";
 
 /**
- * Docker where it answers and has, or can get, an image for one of the languages; else the embedded engine. The
- * choice is proven by making a sandbox, so that the task does not fail on it later.
+ * Docker where it answers and has, or can get, an image for one of the languages; for the languages of this program
+ * itself an image of this machine's own files stands in. Else the embedded engine. The choice is proven by making a
+ * sandbox, so that the task does not fail on it later.
  * @param languages what the demo could run, the most wanted first
  */
 export async function chooseSandbox(
   languages: readonly string[],
-  { env, signal, onWait }: Surroundings,
+  surroundings: Surroundings,
 ): Promise<SandboxChoice> {
-  const host = env["CHORUS_DOCKER_HOST"];
-  const docker = host === undefined ? {} : { docker: { host } };
-  const reports = await probeEngines(docker);
+  const host = surroundings.env["CHORUS_DOCKER_HOST"];
+  const reports = await probeEngines(host === undefined ? {} : { docker: { host } });
   const found = reports.find(({ engine }) => engine === "docker");
   if (found?.available !== true) return embedded(languages, `no Docker engine answers; ${BETTER}`);
-  const images = imagesByLanguage(env["CHORUS_SANDBOX_IMAGES"]);
-  const pull = env["CHORUS_SANDBOX_PULL"] === "never" ? ("never" as const) : ("missing" as const);
   const problems: string[] = [];
   for (const language of languages) {
-    const timer = setTimeout(() => onWait(language), WAIT_MS);
-    try {
-      const options = { ...docker, engine: "docker" as const, images, pull, signal };
-      await using sandbox = await createSandbox({ language }, options);
-      return { engine: "docker", language, line: describe(found.version, sandbox.isolation.missing) };
-    } catch (error) {
-      signal.throwIfAborted();
+    const missing = await tryDocker(language, surroundings).catch((error: unknown) => {
+      surroundings.signal.throwIfAborted();
       problems.push(error instanceof Error ? error.message : String(error));
-    } finally {
-      clearTimeout(timer);
-    }
+      return undefined;
+    });
+    if (missing !== undefined) return { engine: "docker", language, line: describe(found.version, missing) };
   }
+  const own = languages.find((language) => MACHINE_IMAGE_LANGUAGES.includes(language));
+  if (own !== undefined)
+    try {
+      const image = await machineImage({ host, signal: surroundings.signal });
+      const missing = await tryDocker(own, surroundings);
+      const line = `${describe(found.version, missing)}; no registry gave an image: ${image} is made of this machine's files`;
+      return { engine: "docker", language: own, line };
+    } catch (error) {
+      surroundings.signal.throwIfAborted();
+      problems.push(error instanceof Error ? error.message : String(error));
+    }
   return embedded(languages, `Docker answers, but ${problems.at(-1) ?? "cannot be used"}`);
+}
+
+/** @returns the controls that are missing in a sandbox for this language */
+async function tryDocker(
+  language: string,
+  { env, signal, onWait }: Surroundings,
+): Promise<readonly string[]> {
+  const host = env["CHORUS_DOCKER_HOST"];
+  const timer = setTimeout(() => onWait(language), WAIT_MS);
+  try {
+    await using sandbox = await createSandbox(
+      { language },
+      {
+        ...(host === undefined ? {} : { docker: { host } }),
+        engine: "docker",
+        images: imagesByLanguage(env["CHORUS_SANDBOX_IMAGES"]),
+        pull: env["CHORUS_SANDBOX_PULL"] === "never" ? "never" : "missing",
+        signal,
+      },
+    );
+    return sandbox.isolation.missing;
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 function describe(version: string | undefined, missing: readonly string[]): string {
