@@ -8,7 +8,8 @@ import type {
   ElectionOptions,
   VoteState,
 } from "./contract.ts";
-import { adminOf, PROFILES, type State, start } from "./core/state.ts";
+import { start } from "./core/start.ts";
+import { adminOf, PROFILES, type State } from "./core/state.ts";
 import { drive, type Driver, type Outgoing } from "./driver.ts";
 import { WrongStoreError } from "./errors.ts";
 import { GOSSIP, intake } from "./intake.ts";

@@ -10,10 +10,10 @@ import {
   type Input,
   PROFILES,
   type State,
-  start,
   TRANSITIONS,
   wakeAt,
 } from "../src/core/state.ts";
+import { start } from "../src/core/start.ts";
 import { step } from "../src/core/step.ts";
 import { encodeMessage, type Message, parseMessage } from "../src/wire.ts";
 import { peers } from "./fixtures/setup.ts";

@@ -1,7 +1,7 @@
 import type { PeerId } from "@chorus/kernel";
-import { firstConfig } from "../config.ts";
 import type { AdminCert, ElectionConfig, SignedVote, VoteState } from "../contract.ts";
 import type { Message } from "../wire.ts";
+import type { Rules } from "./rules.ts";
 
 /** Durations of one profile, milliseconds. Drift of clocks is survived up to (timeout − lease) / (timeout + lease). */
 export interface Timing {
@@ -35,6 +35,7 @@ export interface State {
   readonly self: PeerId;
   readonly cluster: string;
   readonly timing: Timing;
+  readonly rules: Rules;
   readonly role: Role;
   readonly term: number;
   readonly votedFor: PeerId | undefined;
@@ -125,58 +126,6 @@ export const TRANSITIONS: readonly (readonly [Role, Role, Cause])[] = [
   ["admin", "follower", "higher term"],
   ["admin", "follower", "hand-over"],
 ];
-
-/** What {@link start} needs. */
-export interface Start {
-  readonly self: PeerId;
-  readonly cluster: string;
-  readonly role: "voter" | "observer";
-  readonly voters: readonly PeerId[] | undefined;
-  readonly timing: Timing;
-  readonly stored: VoteState | undefined;
-  readonly now: number;
-  readonly seed: number;
-}
-
-/** The state after a start: a lone voter may stand at once, others wait. */
-export function start(from: Start): State {
-  const { self, cluster, role, timing, stored, now } = from;
-  const config = stored?.config ?? initialConfig(from);
-  const lone = config?.voters.length === 1;
-  const patience =
-    role === "observer" ? Infinity : lone ? 0 : timing.timeout * (1 + (from.seed % 100) / 1000);
-  return {
-    self,
-    cluster,
-    timing,
-    role: role === "voter" ? "follower" : "observer",
-    term: stored?.term ?? 0,
-    votedFor: stored?.votedFor,
-    config,
-    certificate: undefined,
-    alive: false,
-    resigned: 0,
-    heardAt: -Infinity,
-    holdUntil: lone || stored === undefined ? -Infinity : now + timing.timeout,
-    deadline: now + patience,
-    grants: [],
-    votes: [],
-    wonAt: -Infinity,
-    leaseUntil: -Infinity,
-    beatAt: Infinity,
-    beatNumber: 0,
-    rounds: [],
-    announceAt: now,
-    startedAt: now,
-    uptimes: {},
-    seed: from.seed,
-  };
-}
-
-function initialConfig({ cluster, role, self, voters }: Start): ElectionConfig | undefined {
-  const peers = voters ?? (role === "voter" ? [self] : undefined);
-  return peers && firstConfig(cluster, peers);
-}
 
 /** When {@link step} wants a tick if nothing else happens. */
 export function wakeAt(state: State): number {

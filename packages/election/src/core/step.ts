@@ -1,5 +1,6 @@
 import type { PeerId } from "@chorus/kernel";
 import { voterOf } from "../config.ts";
+import type { VoteState } from "../contract.ts";
 import type { Message } from "../wire.ts";
 import { type Draft, raiseTerm, stepDown } from "./draft.ts";
 import {
@@ -32,13 +33,17 @@ export function step(before: State, input: Input, now: number): Stepped {
   const changed =
     state.term !== before.term || state.votedFor !== before.votedFor || state.config !== before.config;
   if (!changed) return { state, effects };
-  const { term, votedFor, config } = state;
-  const vote = {
-    term,
-    ...(votedFor === undefined ? {} : { votedFor }),
+  return { state, effects: [{ kind: "persist", state: remembered(before, state) }, ...effects] };
+}
+
+/** What goes to the disk. */
+function remembered({ rules }: State, { term, votedFor, config }: State): VoteState {
+  const vote = rules.persistedVote ? { term, votedFor } : { term: 0, votedFor: undefined };
+  return {
+    term: vote.term,
+    ...(vote.votedFor === undefined ? {} : { votedFor: vote.votedFor }),
     ...(config === undefined ? {} : { config }),
   };
-  return { state, effects: [{ kind: "persist", state: vote }, ...effects] };
 }
 
 function apply(draft: Draft, input: Input): void {

@@ -78,14 +78,14 @@ export function onVoteRequest(draft: Draft, from: PeerId, request: Message & { k
 function mayGrant({ state, now }: Draft, candidate: PeerId): boolean {
   return (
     voterOf(state.config, candidate)?.eligible === true &&
-    now >= state.heardAt + state.timing.timeout &&
+    (now >= state.heardAt + state.timing.timeout || !state.rules.stickiness) &&
     now >= state.holdUntil &&
     !(state.role === "admin" && now < state.leaseUntil)
   );
 }
 
 function outdated(state: State, config: { readonly cterm: number; readonly version: number }): boolean {
-  return state.config !== undefined && isOlder(config, state.config);
+  return state.config !== undefined && state.rules.configCheck && isOlder(config, state.config);
 }
 
 /** Signing binds a vote to the candidate's configuration, so it must be about the same voters as ours. */
@@ -110,10 +110,10 @@ function win(draft: Draft): void {
   become(draft, "admin", "quorum voted");
   set(draft, {
     certificate,
-    config: { ...config, cterm: term },
+    config: draft.state.rules.configRewrite ? { ...config, cterm: term } : config,
     alive: true,
     wonAt: now,
-    leaseUntil: -Infinity,
+    leaseUntil: draft.state.rules.leaseStart ? -Infinity : now + draft.state.timing.lease,
     rounds: [],
   });
   draft.effects.push({ kind: "broadcast", message: { kind: "certificate", certificate } });

@@ -1,7 +1,23 @@
 /**
- * A vote store in memory, and the checks every vote store must pass.
+ * A vote store in memory, the checks every vote store must pass, and the pure rules for simulations.
  *
  * @packageDocumentation
  */
+export type { VoteState, VoteStore } from "../contract.ts";
+export { ALL_RULES, type Rules } from "../core/rules.ts";
+export {
+  adminOf,
+  type Effect,
+  type Input,
+  PROFILES,
+  type Role,
+  type State,
+  type Timing,
+  TRANSITIONS,
+  wakeAt,
+} from "../core/state.ts";
+export { type Start, start } from "../core/start.ts";
+export { step, type Stepped } from "../core/step.ts";
+export type { Message } from "../wire.ts";
 export { memoryVoteStore } from "./memory-vote-store.ts";
 export { type VoteStoreBench, voteStoreCases } from "./vote-store-cases.ts";
