@@ -25,6 +25,7 @@ export function start(from: Start): State {
   const lone = config?.voters.length === 1;
   const patience =
     role === "observer" ? Infinity : lone ? 0 : timing.timeout * (1 + (from.seed % 100) / 1000);
+  const held = !lone && stored !== undefined && rules.restartHold;
   return {
     self,
     cluster,
