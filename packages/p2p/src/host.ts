@@ -1,6 +1,6 @@
 import { bootstrap } from "@libp2p/bootstrap";
 import { type GossipSub, gossipsub } from "@chainsafe/libp2p-gossipsub";
-import { type Identify, identify } from "@libp2p/identify";
+import { type Identify, identify, type IdentifyPush, identifyPush } from "@libp2p/identify";
 import type {
   ComponentLogger,
   ConnectionEncrypter,
@@ -15,24 +15,39 @@ import type {
 import { type KadDHT, kadDHT, passthroughMapper } from "@libp2p/kad-dht";
 import { mdns, type MulticastDNSComponents } from "@libp2p/mdns";
 import { noise } from "@libp2p/noise";
+import { peerIdFromPrivateKey } from "@libp2p/peer-id";
 import { type Ping, ping } from "@libp2p/ping";
 import { tcp } from "@libp2p/tcp";
 import { tls } from "@libp2p/tls";
 import { yamux } from "@libp2p/yamux";
 import type { Clock, Logger, PeerId } from "@chorus/kernel";
 import { multiaddr } from "@multiformats/multiaddr";
-import { createLibp2p } from "libp2p";
+import { createLibp2p, type Libp2pOptions } from "libp2p";
 import { gated } from "./closed-mesh.ts";
 import type { Encryption } from "./contract.ts";
+import { limitConnections } from "./doorway.ts";
 import { gossipOptions } from "./gossip-options.ts";
+import { hardened } from "./hardened.ts";
 import type { Identity } from "./identity.ts";
 import { joinKey } from "./join-proof.ts";
 import { meshNames } from "./names.ts";
 import type { Settings } from "./options.ts";
 import { asPeerId, dialable } from "./peer-ids.ts";
 
+/** What runs on libp2p in every node. */
+interface HostServices extends Record<string, unknown> {
+  readonly identify: Identify;
+  readonly identifyPush: IdentifyPush;
+  readonly ping: Ping;
+  readonly gossip: GossipSub;
+  readonly dht: KadDHT;
+}
+
 /** libp2p with exactly the services of this mesh. */
-export type Host = Libp2p<{ identify: Identify; ping: Ping; gossip: GossipSub; dht: KadDHT }>;
+export type Host = Libp2p<HostServices>;
+
+/** Every setting that libp2p gets from us. */
+export type HostSettings = Libp2pOptions<HostServices>;
 
 /** What the host is made from. */
 export interface HostContext {
@@ -42,6 +57,8 @@ export interface HostContext {
   readonly logger: Logger;
   /** Every answer of multicast DNS, known peers included; libp2p's own event tells of each peer only once. */
   readonly onFound: (found: PeerInfo) => void;
+  /** Changes single settings, so that tests can show what each is there for. */
+  readonly adjust?: (settings: HostSettings) => HostSettings;
 }
 
 interface EncrypterComponents {
@@ -59,9 +76,17 @@ const MIB = 1_048_576;
 
 /** Not started yet. The figures are those that meshed, healed and gossiped when measured; DESIGN.md says which trap each closes. */
 export async function createHost(context: HostContext): Promise<Host> {
+  const { adjust = (settings) => settings } = context;
+  const self = peerIdFromPrivateKey(context.identity.privateKey);
+  const node = await createLibp2p(adjust(hardened(hostSettings(context), { ...context, self })));
+  limitConnections(node);
+  return node;
+}
+
+function hostSettings(context: HostContext): HostSettings {
   const { settings, identity } = context;
   const { dhtProtocol } = meshNames(settings.cluster, settings.clusterSecret);
-  return createLibp2p({
+  return {
     start: false,
     privateKey: identity.privateKey,
     addresses: { listen: [...settings.listen], announce: [...settings.announce] },
@@ -82,7 +107,7 @@ export async function createHost(context: HostContext): Promise<Host> {
     peerStore: { maxAddressAge: MONTH_MS, maxPeerAge: MONTH_MS },
     connectionManager: {
       maxConnections: 200,
-      maxIncomingPendingConnections: 100,
+      maxIncomingPendingConnections: 256,
       inboundConnectionThreshold: 100,
       dialTimeout: 30_000,
       addressDialTimeout: ADDRESS_DIAL_TIMEOUT_MS,
@@ -90,6 +115,7 @@ export async function createHost(context: HostContext): Promise<Host> {
     connectionMonitor: { pingInterval: 3_000, pingTimeout: { minTimeout: 3_000, maxTimeout: 10_000 } },
     services: {
       identify: identify(),
+      identifyPush: identifyPush(),
       ping: ping({ maxInboundStreams: 16, maxOutboundStreams: 16 }),
       gossip: gossipsub(gossipOptions(settings.topics)),
       dht: kadDHT({
@@ -101,7 +127,7 @@ export async function createHost(context: HostContext): Promise<Host> {
         initialQuerySelfInterval: 500,
       }),
     },
-  });
+  };
 }
 
 /** In the order of preference; the dialling side's order decides. */

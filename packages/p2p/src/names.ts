@@ -14,6 +14,9 @@ export const GOSSIP_PROTOCOL_PREFIX = "/meshsub/";
 /** One frame from the side that is asked: the members it is connected to. */
 export const INTRODUCTIONS_PROTOCOL = "/chorus/introductions/1.0.0";
 
+/** No frames: who opens it leaves the mesh on purpose. */
+export const FAREWELL_PROTOCOL = "/chorus/farewell/1.0.0";
+
 const NO_SECRET = new Uint8Array();
 
 /**
