@@ -15,6 +15,8 @@ export class FrameReader {
   readonly #decoder = new FrameDecoder();
   #remoteClosed: boolean;
   #ended = false;
+  #taken = 0;
+  #waiting = false;
   #stirred = false;
   #error: Error | undefined;
   #wake: (() => void) | undefined;
@@ -46,11 +48,28 @@ export class FrameReader {
       const frame = this.#error ? undefined : this.#guard(() => this.#decoder.take());
       if (this.#error) throw this.#error;
       this.#flow();
-      if (frame !== undefined) return frame;
+      if (frame !== undefined) {
+        this.#taken++;
+        return frame;
+      }
       this.#settle();
       if (this.#ended) return undefined;
+      this.#waiting = true;
       if (!this.#stirred) await new Promise<void>((resolve) => (this.#wake = resolve));
+      this.#waiting = false;
     }
+  }
+
+  /** What our reader is waiting for: the rest of a frame, or a first one. A pause between frames is nobody's fault. */
+  get owed(): "first frame" | `rest of frame ${number}` | undefined {
+    if (!this.#waiting || this.#error) return undefined;
+    if (this.#decoder.length > 0) return `rest of frame ${this.#taken}`;
+    return this.#taken === 0 ? "first frame" : undefined;
+  }
+
+  /** The other side has ended what it sends, in whatever way. */
+  get over(): boolean {
+    return this.#remoteClosed || this.#error !== undefined;
   }
 
   #accept(data: Parameters<FrameDecoder["push"]>[0]): void {

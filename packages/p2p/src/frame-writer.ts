@@ -11,6 +11,9 @@ export class FrameWriter {
   readonly #stream: Stream;
   #tail: Promise<unknown> = Promise.resolve();
   #lost: Error | undefined;
+  #sent = 0;
+  #stuck = false;
+  #closed = false;
 
   constructor(stream: Stream) {
     this.#stream = stream;
@@ -23,6 +26,21 @@ export class FrameWriter {
     });
   }
 
+  /** What the other side keeps us waiting for: to take a frame. */
+  get owed(): `reading frame ${number}` | undefined {
+    return this.#stuck && !this.#lost ? `reading frame ${this.#sent}` : undefined;
+  }
+
+  /** Frames that are on their way or gone. */
+  get sent(): number {
+    return this.#sent;
+  }
+
+  /** Our side has ended. */
+  get closed(): boolean {
+    return this.#closed;
+  }
+
   /** Frames of concurrent callers go out whole, in the order of the calls. */
   async send(frame: Uint8Array): Promise<void> {
     const bytes = encodeFrame(frame);
@@ -32,6 +50,7 @@ export class FrameWriter {
   /** Resolves at once on a stream that is already gone. */
   async close(): Promise<void> {
     return this.#inTurn(async () => {
+      this.#closed = true;
       if (this.#lost) return;
       try {
         await this.#stream.close();
@@ -49,6 +68,7 @@ export class FrameWriter {
 
   async #write(bytes: Uint8Array): Promise<void> {
     if (this.#lost) throw this.#lost;
+    this.#sent++;
     try {
       this.#stream.send(bytes);
     } catch (cause) {
@@ -56,7 +76,9 @@ export class FrameWriter {
     }
     while (this.#stream.writeBufferLength > 0 || this.#stream.writableNeedsDrain) {
       if (this.#lost) throw this.#lost;
+      this.#stuck = true;
       await this.#moved();
+      this.#stuck = false;
     }
     if (this.#lost) throw this.#lost;
   }

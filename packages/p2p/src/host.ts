@@ -1,5 +1,5 @@
 import { bootstrap } from "@libp2p/bootstrap";
-import { type GossipSub, gossipsub } from "@chainsafe/libp2p-gossipsub";
+import type { GossipSub } from "@chainsafe/libp2p-gossipsub";
 import { type Identify, identify, type IdentifyPush, identifyPush } from "@libp2p/identify";
 import type {
   ComponentLogger,
@@ -26,6 +26,7 @@ import { createLibp2p, type Libp2pOptions } from "libp2p";
 import { gated } from "./closed-mesh.ts";
 import type { Encryption } from "./contract.ts";
 import { limitConnections } from "./doorway.ts";
+import { gossipInPieces } from "./gossip-inside.ts";
 import { gossipOptions } from "./gossip-options.ts";
 import { hardened } from "./hardened.ts";
 import type { Identity } from "./identity.ts";
@@ -117,7 +118,7 @@ function hostSettings(context: HostContext): HostSettings {
       identify: identify(),
       identifyPush: identifyPush(),
       ping: ping({ maxInboundStreams: 16, maxOutboundStreams: 16 }),
-      gossip: gossipsub(gossipOptions(settings.topics)),
+      gossip: gossipInPieces(gossipOptions(settings.topics)),
       dht: kadDHT({
         protocol: dhtProtocol,
         clientMode: false,

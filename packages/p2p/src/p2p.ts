@@ -33,7 +33,7 @@ export async function p2p(components: P2pComponents, options: P2pOptions): Promi
   const pubsub = meshPubSub({ gossip, signer, cluster, topics, clock, logger, isRevoked });
   const reach = (peer: PeerId, signal: AbortSignal): Promise<Connection> =>
     connect(host, upkeep.find(peer) ?? { peer, addresses: [] }, signal);
-  const streams = meshStreams({ node: host, logger, isRevoked, reach });
+  const streams = meshStreams({ node: host, clock, logger, isRevoked, reach });
   const kept = keepUp({ host, streams, settings, self: signer.peer, clock, logger });
   const { upkeep } = kept;
   onFound = kept.onFound;

@@ -1,13 +1,22 @@
-import { InvalidInputError, type Logger, type PeerId, type PeerStream, type Streams } from "@chorus/kernel";
+import {
+  type Clock,
+  InvalidInputError,
+  type Logger,
+  type PeerId,
+  type PeerStream,
+  type Streams,
+} from "@chorus/kernel";
 import type { Connection, Libp2p, Stream } from "@libp2p/interface";
 import { ClosedError, UnreachableError } from "./errors.ts";
+import { Patience } from "./patience.ts";
 import { asPeerId } from "./peer-ids.ts";
-import { peerStream } from "./peer-stream.ts";
+import { type HeldStream, peerStream } from "./peer-stream.ts";
 import { Audience } from "./queue.ts";
 
 /** What the port is made from. */
 export interface StreamsContext {
   readonly node: Libp2p;
+  readonly clock: Clock;
   readonly logger: Logger;
   readonly isRevoked: (peer: PeerId) => boolean;
   /** An open connection to a member, dialled when there is none; rejects when that fails. */
@@ -30,7 +39,8 @@ const MAX_UNREAD_CHANGES = 4096;
 export function meshStreams(context: StreamsContext): MeshStreams {
   const { node, isRevoked } = context;
   const changes = new Audience<{ readonly peer: PeerId; readonly connected: boolean }>(MAX_UNREAD_CHANGES);
-  const open = new Set<PeerStream>();
+  const open = new Set<HeldStream>();
+  const patience = new Patience(context.clock);
   let closed = false;
   for (const [event, connected] of [["peer:connect", true] as const, ["peer:disconnect", false] as const])
     node.addEventListener(event, ({ detail }) => {
@@ -41,7 +51,7 @@ export function meshStreams(context: StreamsContext): MeshStreams {
     peers: () => connectedPeers(node),
     handle(protocol, handler) {
       if (closed) throw new ClosedError();
-      return serve(context, open, { protocol, handler });
+      return serve({ ...context, open, patience }, { protocol, handler });
     },
     async open(peer, protocol, { signal }) {
       if (closed) throw new ClosedError();
@@ -62,6 +72,7 @@ export function meshStreams(context: StreamsContext): MeshStreams {
     changes: ({ signal }) => changes.join(signal),
     close() {
       closed = true;
+      patience.close();
       const reason = new ClosedError();
       for (const stream of open) stream.abort(reason);
       changes.end();
@@ -82,22 +93,39 @@ interface Service {
   readonly handler: (stream: PeerStream) => Promise<void>;
 }
 
-function serve(context: StreamsContext, open: Set<PeerStream>, { protocol, handler }: Service): Disposable {
-  const { node, logger, isRevoked } = context;
+interface ServiceContext extends StreamsContext {
+  readonly open: Set<HeldStream>;
+  readonly patience: Patience;
+}
+
+function serve(context: ServiceContext, { protocol, handler }: Service): Disposable {
+  const { node, logger, isRevoked, open, patience } = context;
   if (node.getProtocols().includes(protocol))
     throw new InvalidInputError("protocol", `${protocol} is served already`);
   const complain = (error: unknown): void => logger.warn("protocol registration failed", { protocol, error });
+  /** libp2p counts on each connection; a peer may have several. */
+  const held = new Map<PeerId, number>();
   const answer = (stream: Stream, { remotePeer }: Connection): void => {
     const peer = asPeerId(remotePeer);
-    if (peer === undefined || isRevoked(peer)) {
-      stream.abort(new Error("not a member"));
+    const count = peer === undefined ? 0 : (held.get(peer) ?? 0);
+    if (stream.status !== "open") return;
+    if (peer === undefined || isRevoked(peer) || count >= MAX_INBOUND_STREAMS) {
+      stream.abort(new Error("not a member, or too many streams"));
       return;
     }
-    const held = hold(open, { peer, stream });
+    held.set(peer, count + 1);
+    const talk = hold(open, { peer, stream });
+    patience.watch(talk);
+    stream.addEventListener("close", () => {
+      patience.forget(talk);
+      const left = (held.get(peer) ?? 1) - 1;
+      if (left > 0) held.set(peer, left);
+      else held.delete(peer);
+    });
     // Not returned to libp2p: it would wait for the whole conversation before it forgets the negotiation.
-    void run(handler, held).catch((error: unknown) => {
+    void run(handler, talk).catch((error: unknown) => {
       logger.debug("stream handler failed", { protocol, peer, error });
-      held.abort(error instanceof Error ? error : new Error(String(error)));
+      talk.abort(error instanceof Error ? error : new Error(String(error)));
     });
   };
   const limits = { maxInboundStreams: MAX_INBOUND_STREAMS, maxOutboundStreams: MAX_OUTBOUND_STREAMS };
@@ -109,8 +137,9 @@ function serve(context: StreamsContext, open: Set<PeerStream>, { protocol, handl
   };
 }
 
-async function run(handler: Service["handler"], stream: PeerStream): Promise<void> {
+async function run(handler: Service["handler"], stream: HeldStream): Promise<void> {
   await handler(stream);
+  stream.answered();
 }
 
 interface Holding {
@@ -120,7 +149,7 @@ interface Holding {
 }
 
 /** Keeps track of a stream for as long as it lives, and breaks it when its opener's signal fires. */
-function hold(open: Set<PeerStream>, { peer, stream, signal }: Holding): PeerStream {
+function hold(open: Set<HeldStream>, { peer, stream, signal }: Holding): HeldStream {
   const held = peerStream(peer, stream);
   const cancel = (): void => {
     const reason: unknown = signal?.reason;

@@ -1,0 +1,52 @@
+import type { Clock, Logger } from "@chorus/kernel";
+import type { MessageStream, StreamMuxerFactory } from "@libp2p/interface";
+import type { Uint8ArrayList } from "uint8arraylist";
+import { YamuxWatch } from "./yamux-watch.ts";
+
+/** What the guard is made from. */
+export interface MuxerGuard {
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/**
+ * yamux that hangs up on a peer which abuses it. libp2p's muxer believes any length in a frame's header and
+ * answers every control frame, so one member could fill our memory without ever opening a stream.
+ */
+export function guarded<C>(
+  make: (components: C) => StreamMuxerFactory,
+  { clock, logger }: MuxerGuard,
+): (components: C) => StreamMuxerFactory {
+  return (components) => {
+    const inner = make(components);
+    return {
+      protocol: inner.protocol,
+      [Symbol.toStringTag]: "guarded-muxer",
+      createStreamMuxer(connection) {
+        // First, so that it sees what arrives before the muxer does.
+        guard(connection, new YamuxWatch(clock), logger);
+        return inner.createStreamMuxer(connection);
+      },
+    };
+  };
+}
+
+function guard(connection: MessageStream, watch: YamuxWatch, logger: Logger): void {
+  connection.addEventListener("drain", () => watch.drained());
+  connection.addEventListener("message", (event) => {
+    const problem = judge(watch, event.data, connection.writableNeedsDrain);
+    if (problem === undefined) return;
+    // The muxer must not see it.
+    event.stopImmediatePropagation();
+    logger.warn("connection dropped", { reason: problem });
+    connection.abort(new Error(problem));
+  });
+}
+
+function judge(watch: YamuxWatch, data: Uint8Array | Uint8ArrayList, stuck: boolean): string | undefined {
+  for (const part of data instanceof Uint8Array ? [data] : data) {
+    const problem = watch.see(part, stuck);
+    if (problem !== undefined) return problem;
+  }
+  return undefined;
+}
