@@ -6,6 +6,11 @@ export interface P2pComponents {
   readonly logger?: Logger;
   /** Steers redials, watchdog, join deadline and the age check of messages. @default systemClock */
   readonly clock?: Clock;
+  /**
+   * The W3C trace context of the work in progress, asked at every publish and handed to the subscribers in the
+   * envelope. Anything that is no valid traceparent is left out. @default none
+   */
+  readonly traceparent?: () => string | undefined;
 }
 
 /** How a connection is encrypted. */
@@ -33,11 +38,19 @@ export interface P2pOptions {
   readonly isRevoked?: (peer: PeerId) => boolean;
   /** What to speak, the most wanted first. @default ["tls", "noise"] */
   readonly encryption?: readonly Encryption[];
+  /**
+   * Members that were met and where they listen, so that a node that starts again finds its mesh by itself. Kept
+   * with mode 0600; false keeps nothing. @default beside `identityFile`, its name followed by `.peers`
+   */
+  readonly addressBookFile?: string | false;
 }
 
 /** Who holds what. Records live in the members' memory and expire unless repeated; the node repeats its own. */
 export interface Routing {
-  /** Tells the mesh that this peer holds `key` (any bytes, at most 256). Alone in the mesh it resolves too. */
+  /**
+   * Tells the mesh that this peer holds `key` (any bytes, at most 256). Nobody acknowledges a record, so this says
+   * that those closest to the key have been told, not how many keep it; alone in the mesh it resolves too.
+   */
   provide(key: Uint8Array, options: { readonly signal: AbortSignal }): Promise<void>;
   /** Peers said to hold `key`, each once, this one included; unverified hints. Ends when the search does. */
   providers(key: Uint8Array, options: { readonly signal: AbortSignal }): AsyncIterable<PeerId>;

@@ -1,9 +1,13 @@
 import type { Clock, Logger, PeerId, Streams } from "@chorus/kernel";
-import type { Connection, PeerInfo } from "@libp2p/interface";
+import type { Connection, PeerId as Libp2pPeerId, PeerInfo } from "@libp2p/interface";
 import { type Multiaddr, multiaddr } from "@multiformats/multiaddr";
 import type { Candidate } from "./address-book.ts";
 import { ADDRESS_DIAL_TIMEOUT_MS, type Host } from "./host.ts";
-import { askIntroductions } from "./introductions.ts";
+import { askIntroductions, serveIntroductions } from "./introductions.ts";
+import { bookFile } from "./book-file.ts";
+import type { Conduct } from "./conduct.ts";
+import { serveFarewell } from "./farewell.ts";
+import { invalidDeliveries } from "./gossip-inside.ts";
 import { GOSSIP_PROTOCOL_PREFIX } from "./names.ts";
 import type { Settings } from "./options.ts";
 import { asPeerId, dialable, fromPeerId, withoutPeer } from "./peer-ids.ts";
@@ -18,6 +22,7 @@ export interface KeepUpContext {
   readonly self: PeerId;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly conduct: Conduct;
 }
 
 /** Where discovery reports, before and after there is an upkeep to act on it. */
@@ -26,50 +31,56 @@ export type OnFound = (found: PeerInfo) => void;
 /** Addresses that refuse cost no time; of those that are silent so many are waited for. */
 const MAX_SILENT_ADDRESSES = 3;
 const ASK_TIMEOUT_MS = 4_000;
+/** One may be a mistake and fades within seconds; a third within two makes gossip deaf to the peer. */
+const INVALID_DELIVERIES = 2;
 
 /** Tells the upkeep what libp2p sees, and lets it act. @returns it, not started, and where mDNS reports */
-export function keepUp(context: KeepUpContext): { upkeep: Upkeep; onFound: OnFound } {
-  const { host, settings, logger } = context;
+export async function keepUp(context: KeepUpContext): Promise<{ upkeep: Upkeep; onFound: OnFound }> {
+  const { settings, streams } = context;
+  const { addressBookFile: file, cluster } = settings;
+  const book = file === false ? undefined : bookFile(file, cluster, context.logger);
   const gossipers = new Set<PeerId>();
-  const upkeep = new Upkeep({ ...context, isRevoked: settings.isRevoked, mesh: control(context, gossipers) });
+  const upkeep = new Upkeep({
+    ...context,
+    isRevoked: settings.isRevoked,
+    mesh: control(context, gossipers),
+    save: async (members) => book?.save(members),
+  });
+  if (book) upkeep.remember(await book.load());
   for (const candidate of settings.bootstrap) upkeep.want(candidate);
+  serveIntroductions(streams, () => upkeep.known());
+  serveFarewell(streams, (peer) => upkeep.left(peer));
+  return { upkeep, onFound: watch(context, upkeep, gossipers) };
+}
+
+/** Passes libp2p's events on. @returns where discovery reports */
+function watch({ host, logger }: KeepUpContext, upkeep: Upkeep, gossipers: Set<PeerId>): OnFound {
   /** An exception in a listener would end the process. */
-  const guarded = (work: () => void): void => {
+  const guarded = (id: Libp2pPeerId, work: (peer: PeerId) => void): void => {
     try {
-      work();
+      const peer = asPeerId(id);
+      if (peer !== undefined) work(peer);
     } catch (error) {
       logger.warn("mesh event failed", { error });
     }
   };
   const onFound: OnFound = ({ id, multiaddrs }) =>
-    guarded(() => {
-      const peer = asPeerId(id);
-      if (peer !== undefined) upkeep.hint({ peer, addresses: texts(multiaddrs) });
-    });
+    guarded(id, (peer) => upkeep.hint({ peer, addresses: texts(multiaddrs) }));
   host.addEventListener("peer:discovery", ({ detail }) => onFound(detail));
-  host.addEventListener("peer:connect", ({ detail }) =>
-    guarded(() => {
-      const peer = asPeerId(detail);
-      if (peer !== undefined) upkeep.connected(peer);
-    }),
-  );
+  host.addEventListener("peer:connect", ({ detail }) => guarded(detail, (peer) => upkeep.connected(peer)));
   host.addEventListener("peer:disconnect", ({ detail }) =>
-    guarded(() => {
-      const peer = asPeerId(detail);
-      if (peer === undefined) return;
+    guarded(detail, (peer) => {
       gossipers.delete(peer);
       upkeep.lost(peer);
     }),
   );
   host.addEventListener("peer:identify", ({ detail: { peerId, protocols, listenAddrs } }) =>
-    guarded(() => {
-      const peer = asPeerId(peerId);
-      if (peer === undefined) return;
+    guarded(peerId, (peer) => {
       if (protocols.some((protocol) => protocol.startsWith(GOSSIP_PROTOCOL_PREFIX))) gossipers.add(peer);
       upkeep.learn({ peer, addresses: texts(listenAddrs) });
     }),
   );
-  return { upkeep, onFound };
+  return onFound;
 }
 
 function control(
@@ -83,15 +94,26 @@ function control(
       const heard = new Set(host.services.gossip.getPeers().map(asPeerId));
       return connectedPeers(host).filter((peer) => gossipers.has(peer) && !heard.has(peer));
     },
+    misbehaving: () => {
+      const invalid = invalidDeliveries(host.services.gossip);
+      return connectedPeers(host).filter(
+        (peer) => (invalid.get(fromPeerId(peer).toString()) ?? 0) >= INVALID_DELIVERIES,
+      );
+    },
     ask: (peer, signal) => askIntroductions(streams, peer, within(ASK_TIMEOUT_MS, signal)),
     dial: async (candidate, signal) => {
       await dial(host, candidate, signal);
     },
     drop: (peer, reason) => {
       logger.info("connection dropped", { peer, reason });
-      for (const connection of host.getConnections(fromPeerId(peer))) connection.abort(new Error(reason));
+      disconnect(host, peer, reason);
     },
   };
+}
+
+/** Breaks every connection to the peer. */
+export function disconnect(host: Host, peer: PeerId, reason: string): void {
+  for (const connection of host.getConnections(fromPeerId(peer))) connection.abort(new Error(reason));
 }
 
 /** An open connection to the peer, or a new one to where it may be found. */

@@ -1,5 +1,6 @@
 import { type Clock, type Envelope, openEnvelope, type PeerId } from "@chorus/kernel";
 import { SeenIds } from "./seen-ids.ts";
+import { traceparentOf } from "./trace-context.ts";
 
 /** A gossip message as it came in; its gossip signature has been verified. */
 export interface IncomingMessage {
@@ -44,8 +45,10 @@ export class MessageCheck {
   async judge({ data, signer, source }: IncomingMessage): Promise<Verdict> {
     const { cluster, self, isRevoked } = this.#context;
     if (data.length > MAX_MESSAGE_BYTES) return reject("too large");
-    if (signer === self) return { outcome: "ignore", problem: "our own" };
-    if (isRevoked(signer)) return reject("its sender is revoked");
+    if (signer === self) return ignore("our own");
+    // An honest forwarder may hear of the revocation later than we did.
+    if (isRevoked(signer))
+      return source === signer ? reject("its sender is revoked") : ignore("its sender is revoked");
     let envelope: Envelope;
     try {
       envelope = await openEnvelope(data, cluster);
@@ -63,13 +66,22 @@ export class MessageCheck {
     if (skew > CLOCK_WINDOW_MS) {
       // Two honest clocks disagree about the edge: only the sender, or a forwarder far beyond it, is to blame.
       const blame = source === envelope.from || skew > 2 * CLOCK_WINDOW_MS;
-      return { outcome: blame ? "reject" : "ignore", problem: "its time is outside the window" };
+      return (blame ? reject : ignore)("its time is outside the window");
     }
-    if (!this.#seen.add(envelope.from, envelope, now)) return reject("replayed");
-    return { outcome: "accept", envelope };
+    const sighting = this.#seen.add(envelope.from, { ...envelope, source, now });
+    if (sighting !== "new") {
+      // A sender that wraps one envelope twice can have each copy come over another honest neighbour: whoever is
+      // the sender, or brings it for the second time, is to blame, and nobody else.
+      return (source === envelope.from || sighting === "again" ? reject : ignore)("replayed");
+    }
+    return { outcome: "accept", envelope: { ...envelope, traceparent: traceparentOf(envelope.traceparent) } };
   }
 }
 
 function reject(problem: string): Verdict {
   return { outcome: "reject", problem };
+}
+
+function ignore(problem: string): Verdict {
+  return { outcome: "ignore", problem };
 }

@@ -16,6 +16,7 @@ export interface Settings {
   readonly topics: readonly string[];
   readonly isRevoked: (peer: PeerId) => boolean;
   readonly encryption: readonly Encryption[];
+  readonly addressBookFile: string | false;
 }
 
 const SECRET_BYTES = 32;
@@ -42,6 +43,7 @@ export function parseOptions(options: P2pOptions): Settings {
     mdns: options.mdns ?? true,
     topics: [...new Set(topics)],
     isRevoked: careful(options.isRevoked),
+    addressBookFile: options.addressBookFile ?? `${options.identityFile}.peers`,
     encryption,
   };
 }

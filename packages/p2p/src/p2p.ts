@@ -1,16 +1,18 @@
-import { type PeerId, silentLogger, systemClock } from "@chorus/kernel";
+import { type PeerId, type Signer, silentLogger, systemClock } from "@chorus/kernel";
 import type { Connection } from "@libp2p/interface";
+import { Conduct } from "./conduct.ts";
 import type { ConnectionInfo, P2p, P2pComponents, P2pOptions } from "./contract.ts";
 import { AddressInUseError, ListenFailedError } from "./errors.ts";
-import { createHost, type Host } from "./host.ts";
+import { sayFarewell } from "./farewell.ts";
+import { createHost, type Host, type HostContext } from "./host.ts";
 import { loadIdentity } from "./identity.ts";
-import { serveIntroductions } from "./introductions.ts";
-import { connect, keepUp, type OnFound } from "./mesh-control.ts";
+import { connect, disconnect, keepUp, type OnFound } from "./mesh-control.ts";
 import { parseOptions, type Settings } from "./options.ts";
 import { asPeerId, written } from "./peer-ids.ts";
-import { meshPubSub } from "./pubsub.ts";
+import { type MeshPubSub, meshPubSub } from "./pubsub.ts";
 import { routing } from "./routing.ts";
-import { meshStreams } from "./streams.ts";
+import { type MeshStreams, meshStreams } from "./streams.ts";
+import type { Upkeep } from "./upkeep.ts";
 
 /**
  * Starts a node: it listens, looks for its mesh and stays in it until it is disposed.
@@ -18,28 +20,65 @@ import { meshStreams } from "./streams.ts";
  *   IdentityUnwritableError; AddressInUseError, ListenFailedError. Nothing is left running then.
  */
 export async function p2p(components: P2pComponents, options: P2pOptions): Promise<P2p> {
-  const { logger = silentLogger, clock = systemClock } = components;
+  return startNode(components, options);
+}
+
+/** As {@link p2p}; tests change single settings of libp2p by `adjust`. */
+export async function startNode(
+  components: P2pComponents,
+  options: P2pOptions,
+  adjust?: HostContext["adjust"],
+): Promise<P2p> {
+  const { logger = silentLogger, clock = systemClock, traceparent = () => undefined } = components;
   const settings = parseOptions(options);
   const identity = await loadIdentity(settings.identityFile);
   const { signer } = identity;
+  const { cluster } = settings;
   if (settings.clusterSecret === undefined)
-    logger.warn("open mesh: without a cluster secret anyone who connects is a member", {
-      cluster: settings.cluster,
-    });
+    logger.warn("open mesh: without a cluster secret anyone who connects is a member", { cluster });
+  const conduct = new Conduct({ clock, logger }, (peer) => disconnect(host, peer, "cut off"));
+  const isRevoked = (peer: PeerId): boolean =>
+    settings.isRevoked(peer) || conduct.refusedUntil(peer) !== undefined;
   let onFound: OnFound | undefined;
-  const host = await createHost({ settings, identity, clock, logger, onFound: (found) => onFound?.(found) });
-  const { isRevoked, cluster, topics } = settings;
-  const gossip = host.services.gossip;
-  const pubsub = meshPubSub({ gossip, signer, cluster, topics, clock, logger, isRevoked });
+  const host = await createHost({
+    settings: { ...settings, isRevoked },
+    identity,
+    clock,
+    logger,
+    onFound: (found) => onFound?.(found),
+    ...(adjust && { adjust }),
+  });
+  const pubsub = meshPubSub({
+    ...settings,
+    gossip: host.services.gossip,
+    signer,
+    clock,
+    logger,
+    traceparent,
+    // A peer that is cut off may still speak through others: it is judged by what it says.
+    isRevoked: settings.isRevoked,
+    offend: (peer, problem) => conduct.offend(peer, problem),
+  });
   const reach = (peer: PeerId, signal: AbortSignal): Promise<Connection> =>
     connect(host, upkeep.find(peer) ?? { peer, addresses: [] }, signal);
   const streams = meshStreams({ node: host, clock, logger, isRevoked, reach });
-  const kept = keepUp({ host, streams, settings, self: signer.peer, clock, logger });
+  const kept = await keepUp({ host, streams, settings, self: signer.peer, clock, logger, conduct });
   const { upkeep } = kept;
   onFound = kept.onFound;
-  serveIntroductions(streams, () => upkeep.known());
   await start(host, settings);
   upkeep.start();
+  return node({ host, signer, pubsub, streams, upkeep });
+}
+
+interface Parts {
+  readonly host: Host;
+  readonly signer: Signer;
+  readonly pubsub: MeshPubSub;
+  readonly streams: MeshStreams;
+  readonly upkeep: Upkeep;
+}
+
+function node({ host, signer, pubsub, streams, upkeep }: Parts): P2p {
   let closing: Promise<void> | undefined;
   return {
     signer,
@@ -50,9 +89,10 @@ export async function p2p(components: P2pComponents, options: P2pOptions): Promi
     connections: () => host.getConnections().flatMap(describe),
     [Symbol.asyncDispose]: async () => {
       closing ??= (async () => {
-        streams.close();
         pubsub.close();
         await upkeep[Symbol.asyncDispose]();
+        await sayFarewell(streams);
+        streams.close();
         await host.stop();
       })();
       await closing;

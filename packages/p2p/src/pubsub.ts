@@ -14,6 +14,7 @@ import { ClosedError } from "./errors.ts";
 import { MessageCheck } from "./message-check.ts";
 import { asPeerId } from "./peer-ids.ts";
 import { Audience } from "./queue.ts";
+import { traceparentOf } from "./trace-context.ts";
 
 /** What the port is made from. */
 export interface PubSubContext {
@@ -24,6 +25,10 @@ export interface PubSubContext {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly isRevoked: (peer: PeerId) => boolean;
+  /** A neighbour brought something that no honest one would. */
+  readonly offend: (peer: PeerId, problem: string) => void;
+  /** Of the work that the caller is doing. */
+  readonly traceparent: () => string | undefined;
 }
 
 /** The kernel's port, and its end. */
@@ -49,7 +54,8 @@ export function meshPubSub(context: PubSubContext): MeshPubSub {
   return {
     async publish(topic, type, body) {
       audienceOf(topic);
-      const bytes = await sealEnvelope({ type, cluster, body }, signer, clock.now());
+      const draft = { type, cluster, body, traceparent: currentTrace(context) };
+      const bytes = await sealEnvelope(draft, signer, clock.now());
       const { recipients } = await gossip.publish(topic, bytes);
       if (recipients.length === 0) logger.debug("message published to nobody", { topic, type });
     },
@@ -59,6 +65,19 @@ export function meshPubSub(context: PubSubContext): MeshPubSub {
       for (const audience of audiences.values()) audience.end();
     },
   };
+}
+
+/** Tracing must never be the reason that a message does not go out. */
+function currentTrace({ traceparent, logger }: PubSubContext): string {
+  try {
+    const given = traceparent();
+    const valid = traceparentOf(given);
+    if (given !== undefined && given !== valid) logger.debug("invalid trace context left out", { given });
+    return valid;
+  } catch (error) {
+    logger.debug("trace context cannot be had", { error });
+    return "";
+  }
 }
 
 function deliver(context: PubSubContext, audiences: ReadonlyMap<string, Audience<Envelope>>): void {
@@ -77,6 +96,7 @@ function deliver(context: PubSubContext, audiences: ReadonlyMap<string, Audience
     }
     const { outcome, problem } = verdict;
     logger.debug("message refused", { topic: message.topic, source, signer, outcome, problem });
+    if (outcome === "reject") context.offend(source, problem);
     return outcome === "reject" ? TopicValidatorResult.Reject : TopicValidatorResult.Ignore;
   };
   for (const topic of audiences.keys()) gossip.topicValidators.set(topic, validate);

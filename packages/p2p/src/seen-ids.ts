@@ -7,14 +7,24 @@ export interface Stamp {
   readonly ts: number;
 }
 
+/** `again`: this very neighbour has handed the message over before. */
+export type Sighting = "new" | "seen" | "again";
+
+interface Seen {
+  readonly ts: number;
+  /** Who has handed it over; gossip itself drops most duplicates, so there are rarely two. */
+  readonly sources: PeerId[];
+}
+
 interface Sender {
-  readonly ids: Map<string, number>;
+  readonly ids: Map<string, Seen>;
   /** Anything of this sender that is not newer may have been forgotten, so it counts as seen. */
   floor: number;
 }
 
 const MAX_IDS = 4096;
 const MAX_SENDERS = 1024;
+const MAX_SOURCES = 8;
 
 /**
  * Remembers messages for as long as the clock window would let them in again, in bounded memory: when a
@@ -28,20 +38,25 @@ export class SeenIds {
     this.#windowMs = windowMs;
   }
 
-  /** False when this message has been seen, or may have been. */
-  add(from: PeerId, { id, ts }: Stamp, now: number): boolean {
-    const sender = this.#senders.get(from) ?? { ids: new Map<string, number>(), floor: -1 };
-    if (ts <= sender.floor || sender.ids.has(id)) return false;
+  /** Anything but `new` must not be delivered: it has been seen, or may have been. */
+  add(
+    from: PeerId,
+    { id, ts, source, now }: Stamp & { readonly source: PeerId; readonly now: number },
+  ): Sighting {
+    const sender = this.#senders.get(from) ?? { ids: new Map<string, Seen>(), floor: -1 };
+    const seen = sender.ids.get(id);
+    if (seen !== undefined) return sighted(seen, source);
+    if (ts <= sender.floor) return "seen";
     // Insertion order doubles as order of use: the sender heard longest ago is the first.
     this.#senders.delete(from);
     this.#senders.set(from, sender);
-    sender.ids.set(id, ts);
+    sender.ids.set(id, { ts, sources: [source] });
     this.#prune(sender, now);
-    return true;
+    return "new";
   }
 
   #prune(sender: Sender, now: number): void {
-    for (const [id, ts] of sender.ids) {
+    for (const [id, { ts }] of sender.ids) {
       const outOfWindow = ts < now - this.#windowMs;
       if (!outOfWindow && sender.ids.size <= MAX_IDS) break;
       sender.ids.delete(id);
@@ -52,4 +67,10 @@ export class SeenIds {
       this.#senders.delete(peer);
     }
   }
+}
+
+function sighted({ sources }: Seen, source: PeerId): Sighting {
+  if (sources.includes(source)) return "again";
+  if (sources.length < MAX_SOURCES) sources.push(source);
+  return "seen";
 }

@@ -1,5 +1,8 @@
 import type { Clock, Logger, PeerId } from "@chorus/kernel";
 import { AddressBook, type Candidate } from "./address-book.ts";
+import type { Acquaintance } from "./book-file.ts";
+import { BookKeeper } from "./book-keeper.ts";
+import type { Conduct } from "./conduct.ts";
 
 /** What keeping the mesh whole needs from it. */
 export interface MeshControl {
@@ -8,6 +11,8 @@ export interface MeshControl {
   connected(): readonly PeerId[];
   /** Connected peers that speak gossip but have no gossip stream with us. */
   mute(): readonly PeerId[];
+  /** Connected peers whose messages gossip itself has found invalid lately. */
+  misbehaving(): readonly PeerId[];
   dial(candidate: Candidate, signal: AbortSignal): Promise<void>;
   /** Whom a connected member knows. */
   ask(peer: PeerId, signal: AbortSignal): Promise<readonly Candidate[]>;
@@ -21,6 +26,9 @@ export interface UpkeepContext {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly isRevoked: (peer: PeerId) => boolean;
+  readonly conduct: Pick<Conduct, "offend" | "refusedUntil">;
+  /** Keeps the members for the next start. */
+  readonly save: (members: readonly Acquaintance[]) => Promise<void>;
 }
 
 const TICK_MS = 1_500;
@@ -38,12 +46,14 @@ const FIRST_ASK_MS = 250;
 const LAST_ASK_MS = 15_000;
 
 /**
- * What libp2p does not do by itself: it dials what is discovered, has members introduce each other, brings lost members back for as long as it
- * takes, replaces connections whose gossip streams have died, and lets go of peers that were revoked.
+ * What libp2p does not do by itself: it dials what is discovered, has members introduce each other, brings lost
+ * members back for as long as it takes, replaces connections whose gossip streams have died, lets go of peers that
+ * were revoked or keep breaking the rules, and keeps the members for the next start.
  */
 export class Upkeep implements AsyncDisposable {
   readonly #context: UpkeepContext;
   readonly #book: AddressBook;
+  readonly #keeper: BookKeeper;
   readonly #stop = new AbortController();
   readonly #dialling = new Map<PeerId, Promise<void>>();
   readonly #muteTicks = new Map<PeerId, number>();
@@ -59,11 +69,23 @@ export class Upkeep implements AsyncDisposable {
   constructor(context: UpkeepContext) {
     this.#context = context;
     this.#book = new AddressBook(context.mesh.self);
+    this.#keeper = new BookKeeper({
+      ...context,
+      book: this.#book,
+      connected: () => context.mesh.connected(),
+    });
   }
 
   /** Begins to dial and watch, until disposed. */
   start(): void {
     this.#loop = this.#run();
+  }
+
+  /** Members from before a restart. */
+  remember(members: readonly Acquaintance[]): void {
+    const ageMs = (seenAt: number): number => Math.max(0, this.#context.clock.now() - seenAt);
+    for (const { seenAt, ...candidate } of members)
+      this.#note((now) => this.#book.remember(candidate, now - ageMs(seenAt), now));
   }
 
   want(candidate: Candidate): void {
@@ -77,6 +99,7 @@ export class Upkeep implements AsyncDisposable {
   learn(candidate: Candidate): void {
     this.#note((now) => {
       this.#book.learn(candidate, now);
+      this.#keeper.changed();
       this.#newcomers.add(candidate.peer);
       this.#askEveryMs = FIRST_ASK_MS;
       this.#askAt = now;
@@ -90,12 +113,19 @@ export class Upkeep implements AsyncDisposable {
 
   connected(peer: PeerId): void {
     this.#note((now) => this.#book.connected(peer, now));
+    this.#keeper.changed();
+  }
+
+  /** The peer said that it leaves: it will not be searched for. */
+  left(peer: PeerId): void {
+    this.#note((now) => this.#book.left(peer, now));
   }
 
   lost(peer: PeerId): void {
     this.#muteTicks.delete(peer);
     this.#newcomers.delete(peer);
     this.#note((now) => this.#book.lost(peer, now));
+    this.#keeper.changed();
   }
 
   /** Where a peer that is not connected may be found. */
@@ -108,6 +138,7 @@ export class Upkeep implements AsyncDisposable {
     this.#poke?.();
     await this.#loop;
     await Promise.allSettled([...this.#dialling.values(), this.#asking]);
+    await this.#keeper.close();
   }
 
   #note(change: (now: number) => void): void {
@@ -139,6 +170,7 @@ export class Upkeep implements AsyncDisposable {
         this.#poke?.();
       });
     this.#dialDue(now);
+    this.#keeper.look(now);
   }
 
   async #askNext(now: number): Promise<void> {
@@ -185,12 +217,15 @@ export class Upkeep implements AsyncDisposable {
   }
 
   #dialDue(now: number): void {
-    const { isRevoked } = this.#context;
+    const { isRevoked, conduct } = this.#context;
     // More handshakes at once would only make all of them late.
     const room = Math.max(0, MAX_DIALS - this.#dialling.size);
-    for (const candidate of this.#book.due(now, this.#isConnected()).slice(0, room))
+    for (const candidate of this.#book.due(now, this.#isConnected()).slice(0, room)) {
+      const refusedUntil = conduct.refusedUntil(candidate.peer);
       if (isRevoked(candidate.peer)) this.#book.forget(candidate.peer);
+      else if (refusedUntil !== undefined) this.#book.postpone(candidate.peer, refusedUntil);
       else this.#dialling.set(candidate.peer, this.#dial(candidate));
+    }
   }
 
   async #dial(candidate: Candidate): Promise<void> {
@@ -211,8 +246,9 @@ export class Upkeep implements AsyncDisposable {
   }
 
   #watch(): void {
-    const { mesh, isRevoked } = this.#context;
+    const { mesh, isRevoked, conduct } = this.#context;
     for (const peer of mesh.connected()) if (isRevoked(peer)) mesh.drop(peer, "revoked");
+    for (const peer of mesh.misbehaving()) conduct.offend(peer, "invalid gossip messages");
     const mute = new Set(mesh.mute());
     for (const peer of this.#muteTicks.keys()) if (!mute.has(peer)) this.#muteTicks.delete(peer);
     for (const peer of mute) {

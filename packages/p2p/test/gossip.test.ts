@@ -131,6 +131,8 @@ describe("gossip", () => {
       clock: systemClock,
       logger,
       isRevoked: () => false,
+      offend: () => {},
+      traceparent: () => undefined,
     });
     at.defer(async () => port.close());
     const attacker = await hostile(at, host.getMultiaddrs());

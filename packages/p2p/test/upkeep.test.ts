@@ -2,6 +2,8 @@ import { createSigner, type PeerId } from "@chorus/kernel";
 import { manualClock } from "@chorus/kernel/testing";
 import { describe, expect, it } from "vitest";
 import type { Candidate } from "../src/address-book.ts";
+import type { Acquaintance } from "../src/book-file.ts";
+import { Conduct } from "../src/conduct.ts";
 import { recordingLogger } from "./fixtures/mesh.ts";
 import { type MeshControl, Upkeep } from "../src/upkeep.ts";
 
@@ -18,6 +20,8 @@ function setup() {
   const mute = new Set<PeerId>();
   const reachable = new Set<PeerId>();
   const revoked = new Set<PeerId>();
+  const misbehaving = new Set<PeerId>();
+  const saved: (readonly Acquaintance[])[] = [];
   const dials: { peer: PeerId; at: number; addresses: readonly string[]; open: number }[] = [];
   let open = 0;
   const asked: { peer: PeerId; at: number }[] = [];
@@ -27,6 +31,7 @@ function setup() {
     self,
     connected: () => [...connected],
     mute: () => [...mute],
+    misbehaving: () => [...misbehaving],
     dial: async ({ peer, addresses }) => {
       dials.push({ peer, addresses, at: clock.monotonic(), open: ++open });
       await Promise.resolve();
@@ -45,9 +50,13 @@ function setup() {
       upkeep.lost(peer);
     },
   };
-  const upkeep = new Upkeep({ mesh, clock, logger, isRevoked: (peer) => revoked.has(peer) });
+  const conduct = new Conduct({ clock, logger }, (peer) => mesh.drop(peer, "cut off"));
+  const save = async (members: readonly Acquaintance[]): Promise<void> => void saved.push(members);
+  const isRevoked = (peer: PeerId): boolean => revoked.has(peer);
+  const upkeep = new Upkeep({ mesh, clock, logger, isRevoked, conduct, save });
   upkeep.start();
-  return { clock, connected, mute, reachable, revoked, dials, drops, logger, asked, introductions, upkeep };
+  const state = { connected, mute, misbehaving, reachable, revoked, introductions };
+  return { ...state, clock, dials, drops, saved, logger, asked, conduct, upkeep };
 }
 
 describe("the upkeep", () => {
