@@ -1,10 +1,12 @@
 import { type Clock, equalBytes, InvalidInputError } from "@chorus/kernel";
-import type { Leadership } from "./contract.ts";
-import { DiskFullError, NoLeaderError, OutcomeUnknownError, SeveralVotersError } from "./errors.ts";
+import { DiskFullError, NoLeaderError, OutcomeUnknownError } from "./errors.ts";
+import type { Lead } from "./lead.ts";
 import type { Log } from "./log.ts";
 
 /** Entries of one disk write. */
 const MAX_BATCH = 256;
+/** Entries that may wait for their quorum: without one, what is proposed waits in memory and not on the disk. */
+const MAX_UNCOMMITTED = 2048;
 
 /** Where and how safely a proposal is kept. */
 export interface Kept {
@@ -14,7 +16,7 @@ export interface Kept {
 
 interface AppenderPorts {
   readonly log: Log<unknown, unknown>;
-  readonly leadership: Leadership;
+  readonly lead: Lead;
   readonly clock: Clock;
   readonly windowMs: number;
   /** Waits a bounded time for copies of an index. */
@@ -39,7 +41,11 @@ export class Appender {
     this.#ports = ports;
   }
 
-  /** @throws NoLeaderError, DiskFullError: nothing was kept; OutcomeUnknownError: the disk failed in between */
+  /**
+   * Resolves when a quorum has it.
+   * @throws NoLeaderError, DiskFullError: nothing was kept; OutcomeUnknownError: the disk failed in between, or the
+   * lead was lost before a quorum had it
+   */
   async submit(id: string, command: Uint8Array): Promise<Kept> {
     const known = this.#ports.log.outcome(id);
     if (known !== undefined) {
@@ -77,34 +83,47 @@ export class Appender {
     this.#busy = false;
   }
 
+  /** Resolves when the batch is on this disk; the quorum's answer comes while the next one is gathered. */
   async #write(batch: readonly Item[]): Promise<void> {
-    const { log, replicate } = this.#ports;
+    const { log, lead } = this.#ports;
     const { failure } = log;
     try {
-      const outcomes = await log.append(batch, this.#term());
-      const replicas = replicate(log.applied.index);
-      for (const [i, { resolve }] of batch.entries()) {
-        const index = outcomes[i]?.index ?? 0;
-        void replicas.then((count) => resolve({ index, replicas: count }));
-      }
+      const term = await this.#room(await lead.take());
+      const first = log.last.index + 1;
+      const indexes = await log.append(batch, term);
+      void this.#settle(batch, { indexes, term, first });
     } catch (error) {
       const nothingKept =
         failure !== undefined ||
         error instanceof NoLeaderError ||
         error instanceof DiskFullError ||
-        error instanceof SeveralVotersError;
+        error instanceof InvalidInputError;
       for (const { id, reject } of batch) reject(nothingKept ? error : new OutcomeUnknownError(id, error));
     }
   }
 
-  /** The term to append in. @throws NoLeaderError when this peer may not append now */
-  #term(): number {
-    const { leadership } = this.#ports;
-    const term = leadership.admin()?.term;
-    if (!leadership.isAdmin() || term === undefined) throw new NoLeaderError("the lead was lost");
-    const voters = leadership.config?.()?.voters.length ?? 1;
-    if (voters > 1) throw new SeveralVotersError(voters);
+  async #room(term: number): Promise<number> {
+    const { log } = this.#ports;
+    while (log.leads(term) && log.uncommitted >= MAX_UNCOMMITTED) await log.changed();
     return term;
+  }
+
+  async #settle(
+    batch: readonly Item[],
+    { indexes, term, first }: { indexes: readonly number[]; term: number; first: number },
+  ): Promise<void> {
+    const { log, replicate } = this.#ports;
+    const last = Math.max(...indexes);
+    while (log.leads(term) && log.applied.index < last) await log.changed();
+    const replicas = replicate(last);
+    for (const { id, command, resolve, reject } of batch) {
+      const index = log.outcome(id)?.index;
+      if (index === undefined) reject(new OutcomeUnknownError(id, log.failure));
+      else {
+        const same = index < first ? this.#assertSame(index, command) : Promise.resolve();
+        void Promise.all([replicas, same]).then(([count]) => resolve({ index, replicas: count }), reject);
+      }
+    }
   }
 
   async #assertSame(index: number, command: Uint8Array): Promise<void> {

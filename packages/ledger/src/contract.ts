@@ -2,7 +2,7 @@ import type { Clock, Logger, PeerId, Streams } from "@chorus/kernel";
 
 /** One committed command. */
 export interface LogEntry {
-  /** From 1, without gaps. */
+  /** From 1, rising. Some are missing: a new admin opens its term with an entry of the ledger's own. */
   readonly index: number;
   /** The admin term it was appended in; never falls from entry to entry. */
   readonly term: number;
@@ -27,15 +27,38 @@ export interface StateMachine<S, R> {
   apply(state: S, entry: LogEntry): { readonly state: S; readonly result: R };
 }
 
-/** Who leads. An `Election` fits; so does anything that gives rising terms and at most one holder. */
+/** Who leads. An `Election` fits; so does anything that gives rising terms and at most one holder of each. */
 export interface Leadership {
   admin(): { readonly peer: PeerId; readonly term: number } | undefined;
   /** True while this peer leads and may append. */
   isAdmin(): boolean;
   /** Fires with the current value and whenever one of the above may have changed. */
   changes(options: { readonly signal: AbortSignal }): AsyncIterable<unknown>;
-  /** With more than one voter this ledger refuses to append: its own disk would not be a quorum. */
-  config?(): { readonly voters: readonly unknown[] } | undefined;
+  /** Whose disks count in force now; it may change at any time, by one voter. @default the admin alone */
+  config?(): { readonly voters: readonly { readonly peer: PeerId }[] } | undefined;
+  /**
+   * The highest term this peer has saved. An election raises it, and shows it here, before it asks
+   * {@link ElectedLog.mayVoteFor}: then a copy that counts is one that the vote has seen.
+   * @default there are no elections: one admin for ever, who is the only voter
+   */
+  term?(): number;
+}
+
+/** End of a log, as votes compare it. */
+export interface LogPosition {
+  readonly term: number;
+  /** 0 where the log is empty. */
+  readonly index: number;
+}
+
+/** What an election asks of this peer's log. */
+export interface ElectedLog {
+  /** The last entry on this peer's disk, committed or not. */
+  last(): Promise<LogPosition>;
+  /** False when the candidate lacks something that this disk has and that may be committed (Raft, 5.4.1). */
+  mayVoteFor(candidate: PeerId, last: LogPosition): Promise<boolean>;
+  /** True once an entry of this admin term is known here to be committed. */
+  isCommittedIn(term: number): Promise<boolean>;
 }
 
 /** Keeps the log. Whoever makes it disposes it, after the ledger. */
@@ -70,7 +93,7 @@ export interface LedgerComponents<S, R> {
 export interface LedgerOptions {
   /** Milliseconds in which proposals are gathered for one disk write; 0 gathers only what is already waiting. @default 2 */
   readonly commitWindowMs?: number;
-  /** Durable copies, the admin's included, that a proposal waits for, as far as learners are connected. @default 2 */
+  /** Durable copies, the admin's included, that a committed proposal waits for, as far as peers are connected. @default 2 */
   readonly ackReplicas?: number;
   /** Longest wait for those copies, milliseconds; after it the proposal succeeds with fewer. @default 50 */
   readonly replicaWaitMs?: number;
@@ -100,8 +123,8 @@ export interface LedgerStatus {
 /** A log that every member holds in the same order, and the state it makes. Disposing stops it. */
 export interface Ledger<S, R> extends AsyncDisposable {
   /**
-   * Appends a command, on any peer: learners forward to the admin. Resolves when it is durable at the admin and
-   * applied here.
+   * Appends a command, on any peer: the others forward to the admin. Resolves when a quorum of the voters has it on
+   * disk and it is applied here.
    * @param options.id name of the proposal, 1 to 64 characters; a repeat within the window answers with the first
    * outcome and appends nothing. @default random
    * @throws `ledger/no-leader`, `ledger/outcome-unknown` (repeat with `detail.id`), `ledger/too-large`,
@@ -116,6 +139,11 @@ export interface Ledger<S, R> extends AsyncDisposable {
   appliedIndex(): number;
   /** Committed entries from an index (at least 1) on, live, until `signal` fires or the ledger is disposed. */
   entries(options: { readonly from: number; readonly signal: AbortSignal }): AsyncIterable<LogEntry>;
+  /**
+   * Resolves when {@link state} has everything that was committed anywhere before the call; any peer asks the admin,
+   * whose lease rules out another one. Without an admin it waits.
+   */
+  read(options: { readonly signal: AbortSignal }): Promise<void>;
   /** Resolves when {@link appliedIndex} has reached `index`. */
   waitFor(index: number, options: { readonly signal: AbortSignal }): Promise<void>;
   status(): LedgerStatus;

@@ -14,12 +14,13 @@ export interface Epoch {
 /** Cuts leadership into epochs. */
 export class Epochs {
   readonly #leadership: Leadership;
-  readonly #onChange: () => void;
+  readonly #onChange: (isNew: boolean) => void;
   #ending = new AbortController();
   #seen: Epoch["admin"];
   #current: Epoch;
 
-  constructor(leadership: Leadership, onChange: () => void) {
+  /** @param onChange told whether an epoch has begun, or something else may have changed */
+  constructor(leadership: Leadership, onChange: (isNew: boolean) => void) {
     this.#leadership = leadership;
     this.#onChange = onChange;
     this.#current = this.#read();
@@ -41,11 +42,14 @@ export class Epochs {
       this.#current.leading === this.#leadership.isAdmin() &&
       before?.peer === now?.peer &&
       before?.term === now?.term;
-    if (same) return;
+    if (same) {
+      this.#onChange(false);
+      return;
+    }
     this.#ending.abort(new Error("leadership changed"));
     this.#ending = new AbortController();
     this.#current = this.#read();
-    this.#onChange();
+    this.#onChange(true);
   }
 
   #read(): Epoch {

@@ -54,14 +54,6 @@ export class LogStoreError extends ChorusError {
   }
 }
 
-/** The configuration has more than one voter, and this ledger commits on its own disk alone. */
-export class SeveralVotersError extends ChorusError {
-  readonly code = "ledger/several-voters";
-  constructor(voters: number) {
-    super("this ledger serves one voter", { detail: { voters } });
-  }
-}
-
 /** The other side of a stream does not keep to the protocol. */
 export class ProtocolError extends ChorusError {
   readonly code = "ledger/protocol";

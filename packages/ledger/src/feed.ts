@@ -1,40 +1,45 @@
 import { equalBytes, errorCode, type Logger, type PeerId, type PeerStream } from "@chorus/kernel";
 import type { Position } from "./chain.ts";
-import type { Leadership, StoredEntry } from "./contract.ts";
+import type { StoredEntry } from "./contract.ts";
 import { ProtocolError } from "./errors.ts";
+import type { Lead } from "./lead.ts";
 import type { Log } from "./log.ts";
 import { encodeResponse, FRAME_BYTES, parseRequest, type Request, type Response } from "./wire.ts";
 
 const CHUNK = 256;
-/** Proposals of one learner that may be under way; its next ones wait in its stream. */
-const MAX_PROPOSALS = 1024;
+/** Requests of one follower that may be under way; its next ones wait in its stream. */
+const MAX_REQUESTS = 1024;
 
-/** Appends a learner's proposal. */
+/** Appends a follower's proposal. */
 export type Submit = (
   id: string,
   command: Uint8Array,
 ) => Promise<{ readonly index: number; readonly replicas: number }>;
 
 interface FeedPorts {
-  readonly log: Pick<Log<unknown, unknown>, "applied" | "failure" | "positionAt" | "read" | "changed">;
-  readonly leadership: Leadership;
+  readonly log: Pick<
+    Log<unknown, unknown>,
+    "applied" | "last" | "leads" | "failure" | "positionAt" | "readAll" | "changed"
+  >;
+  readonly lead: Pick<Lead, "take" | "copied" | "readIndex">;
   readonly logger: Logger;
   readonly submit: Submit;
 }
 
-/** The admin's side: keeps learners up to date and counts their copies. */
+/** The admin's side: keeps voters and learners up to date and counts their copies. */
 export class Feed {
   readonly #ports: FeedPorts;
-  /** One for each learner: an older stream of the same peer is a ghost, and no second copy. */
+  /** One for each follower: an older stream of the same peer is a ghost, and no second copy. */
   readonly #sessions = new Map<PeerId, Session>();
+  readonly #newest = new Map<PeerId, PeerStream>();
   readonly #waiting = new Set<() => void>();
 
   constructor(ports: FeedPorts) {
     this.#ports = ports;
   }
 
-  /** Learners that are being fed. */
-  get learners(): number {
+  /** Peers that are being fed. */
+  get followers(): number {
     return this.#sessions.size;
   }
 
@@ -56,22 +61,27 @@ export class Feed {
     });
   }
 
-  /** Serves one learner until either side ends. */
+  /** Serves one follower until either side ends. */
   async serve(stream: PeerStream): Promise<void> {
-    const { leadership, log } = this.#ports;
-    if (!leadership.isAdmin() || log.failure !== undefined) {
+    const { lead, log } = this.#ports;
+    this.#newest.set(stream.peer, stream);
+    const taken = await lead.take().catch((error: unknown) => errorCode(log.failure ?? error));
+    if (this.#newest.get(stream.peer) !== stream) throw new ProtocolError("the follower came again");
+    if (typeof taken !== "number" || log.failure !== undefined) {
+      this.#newest.delete(stream.peer);
       const code = errorCode(log.failure) ?? "ledger/no-leader";
       await stream.send(encodeResponse({ kind: "refused", code }));
       await stream.close();
       return;
     }
-    const session = new Session(stream, this.#ports, () => this.#wake());
-    this.#sessions.get(stream.peer)?.end(new Error("the learner came again"));
+    const session = new Session(stream, { ...this.#ports, term: taken }, () => this.#wake());
+    this.#sessions.get(stream.peer)?.end(new Error("the follower came again"));
     this.#sessions.set(stream.peer, session);
     try {
       await session.run();
     } finally {
       if (this.#sessions.get(stream.peer) === session) this.#sessions.delete(stream.peer);
+      if (this.#newest.get(stream.peer) === stream) this.#newest.delete(stream.peer);
       this.#wake();
     }
   }
@@ -86,19 +96,23 @@ export class Feed {
   }
 }
 
+interface SessionPorts extends FeedPorts {
+  readonly term: number;
+}
+
 class Session {
-  /** The learner has all entries up to here on its disk. */
+  /** The follower has all entries up to here on its disk. */
   durable = 0;
   readonly #stream: PeerStream;
-  readonly #ports: FeedPorts;
+  readonly #ports: SessionPorts;
   readonly #onDurable: () => void;
   readonly #ended = new AbortController();
   #pumping: Promise<void> | undefined;
   #sent: Promise<void> = Promise.resolve();
-  #proposals = 0;
+  #requests = 0;
   #onAnswered: (() => void) | undefined;
 
-  constructor(stream: PeerStream, ports: FeedPorts, onDurable: () => void) {
+  constructor(stream: PeerStream, ports: SessionPorts, onDurable: () => void) {
     this.#stream = stream;
     this.#ports = ports;
     this.#onDurable = onDurable;
@@ -121,8 +135,9 @@ class Session {
 
   async #handle(request: Request): Promise<void> {
     if (request.kind === "follow") await this.#follow(request);
-    else if (request.kind === "ack") this.#acknowledge(request.index);
-    else await this.#propose(request.id, request.command);
+    else if (request.kind === "ack") await this.#acknowledge(request.index);
+    else if (request.kind === "read") await this.#begin(this.#read(request.number));
+    else await this.#begin(this.#propose(request.id, request.command));
   }
 
   async #follow(request: Request & { kind: "follow" }): Promise<void> {
@@ -130,7 +145,6 @@ class Session {
     const { last, lastChecksum, committed, committedChecksum } = request;
     const at = await this.#match(last, lastChecksum);
     if (at !== undefined) {
-      this.#acknowledge(at.index);
       this.#pumping = this.#pump(at).catch((error: unknown) =>
         this.end(error instanceof Error ? error : new ProtocolError("feeding failed")),
       );
@@ -138,7 +152,7 @@ class Session {
     }
     const shared = committed < last ? await this.#match(committed, committedChecksum) : undefined;
     if (shared === undefined)
-      this.#ports.logger.error("learner holds committed entries that this log does not have", {
+      this.#ports.logger.error("follower holds committed entries that this log does not have", {
         peer: this.#stream.peer,
         theirs: committed,
         own: this.#ports.log.applied.index,
@@ -151,24 +165,38 @@ class Session {
     return own !== undefined && equalBytes(own.checksum, checksum) ? own : undefined;
   }
 
-  #acknowledge(index: number): void {
-    this.durable = Math.max(this.durable, Math.min(index, this.#ports.log.applied.index));
+  async #acknowledge(index: number): Promise<void> {
+    const { lead, log, term } = this.#ports;
+    if (this.#pumping === undefined) throw new ProtocolError("acknowledged before it followed");
+    this.durable = Math.max(this.durable, Math.min(index, log.last.index));
     this.#onDurable();
+    await lead.copied(this.#stream.peer, term, this.durable);
   }
 
-  async #propose(id: string, command: Uint8Array): Promise<void> {
-    this.#proposals++;
-    void this.#answer(id, command).finally(() => {
-      this.#proposals--;
+  /** Lets a request go on while the next frames are read, up to a limit. */
+  async #begin(request: Promise<void>): Promise<void> {
+    this.#requests++;
+    void request.finally(() => {
+      this.#requests--;
       this.#onAnswered?.();
     });
-    while (this.#proposals >= MAX_PROPOSALS)
+    while (this.#requests >= MAX_REQUESTS)
       await new Promise<void>((resolve) => {
         this.#onAnswered = resolve;
       });
   }
 
-  async #answer(id: string, command: Uint8Array): Promise<void> {
+  async #read(number: number): Promise<void> {
+    try {
+      const index = await this.#ports.lead.readIndex(this.#ended.signal);
+      await this.#send({ kind: "readable", number, index });
+    } catch (error) {
+      // The follower asks its next admin.
+      this.#ports.logger.debug("read was not answered", { code: errorCode(error) });
+    }
+  }
+
+  async #propose(id: string, command: Uint8Array): Promise<void> {
     try {
       const { index, replicas } = await this.#ports.submit(id, command);
       await this.#send({ kind: "committed", id, index, replicas });
@@ -180,25 +208,27 @@ class Session {
   }
 
   async #pump(from: Position): Promise<void> {
-    const { log } = this.#ports;
+    const { log, term } = this.#ports;
     let at = from;
-    await this.#sendEntries([]);
+    let told = await this.#sendEntries([]);
     while (!this.#ended.signal.aborted) {
       if (log.failure !== undefined) throw log.failure;
-      if (log.applied.index <= at.index) {
-        await log.changed(this.#ended.signal);
-        continue;
-      }
-      const entries = await log.read(at, CHUNK);
-      for (const part of parts(entries)) await this.#sendEntries(part);
-      at = entries.at(-1) ?? at;
+      if (!log.leads(term)) throw new ProtocolError("the lead was lost");
+      if (log.last.index > at.index) {
+        const entries = await log.readAll(at, CHUNK);
+        for (const part of parts(entries)) told = await this.#sendEntries(part);
+        at = entries.at(-1) ?? at;
+      } else if (log.applied.index > told) told = await this.#sendEntries([]);
+      else await log.changed(this.#ended.signal);
     }
   }
 
-  #sendEntries(entries: readonly StoredEntry[]): Promise<void> {
-    const term = this.#ports.leadership.admin()?.term;
-    if (term === undefined) throw new ProtocolError("the lead was lost");
-    return this.#send({ kind: "entries", term, committed: this.#ports.log.applied.index, entries });
+  /** @returns the commit index that went along */
+  async #sendEntries(entries: readonly StoredEntry[]): Promise<number> {
+    const { log, term } = this.#ports;
+    const committed = log.applied.index;
+    await this.#send({ kind: "entries", term, committed, entries });
+    return committed;
   }
 
   /** One frame at a time, so that the stream's backpressure holds for all of them. */

@@ -1,8 +1,9 @@
 import { type Clock, errorCode, type Logger, type PeerStream, type Streams } from "@chorus/kernel";
 import type { Epoch } from "./epoch.ts";
 import { CorruptError, DiskFullError, ProtocolError } from "./errors.ts";
-import type { Log } from "./log.ts";
+import type { Log, Reply } from "./log.ts";
 import type { Proposals } from "./proposals.ts";
+import type { Reads } from "./reads.ts";
 import { encodeRequest, parseResponse, PROTOCOL, type Request, type Response } from "./wire.ts";
 
 const FIRST_RETRY_MS = 50;
@@ -14,9 +15,10 @@ interface FollowerPorts {
   readonly logger: Logger;
   readonly log: Log<unknown, unknown>;
   readonly proposals: Pick<Proposals<unknown>, "attach" | "detach" | "onCommitted" | "onRejected">;
+  readonly reads: Pick<Reads, "attach" | "detach" | "onReadable">;
 }
 
-/** The learner's side: follows the admin of one epoch after the other, and comes back when a stream breaks. */
+/** A voter's or learner's side: follows the admin of one epoch after the other, and comes back when a stream breaks. */
 export class Follower {
   readonly #ports: FollowerPorts;
   #retryMs = FIRST_RETRY_MS;
@@ -51,34 +53,33 @@ export class Follower {
   }
 
   async #session(admin: NonNullable<Epoch["admin"]>, over: AbortSignal): Promise<void> {
-    const { streams, proposals } = this.#ports;
+    const { streams, log, proposals, reads } = this.#ports;
     const stream = await streams.open(admin.peer, PROTOCOL, { signal: over });
     const abort = (): void => stream.abort(new Error("leadership changed"));
     over.addEventListener("abort", abort);
     try {
-      await send(stream, this.#position());
+      await reply(stream, await log.follow(admin.term));
       for await (const frame of stream.frames) await this.#handle(stream, parseResponse(frame), admin.term);
     } finally {
       over.removeEventListener("abort", abort);
       proposals.detach();
+      reads.detach();
       stream.abort(new Error("session ended"));
     }
   }
 
   async #handle(stream: PeerStream, response: Response, term: number): Promise<void> {
-    const { log, proposals } = this.#ports;
+    const { log, proposals, reads } = this.#ports;
     switch (response.kind) {
       case "entries":
-        if (response.term < term) throw new ProtocolError("entries of an older term");
-        await log.accept(response.entries, response.committed);
-        await send(stream, { kind: "ack", index: log.last.index });
+        if (response.term !== term) throw new ProtocolError("entries of another term");
+        await reply(stream, await log.accept(term, response.entries, response.committed));
         this.#retryMs = FIRST_RETRY_MS;
         proposals.attach((id, command) => send(stream, { kind: "propose", id, command }));
+        reads.attach((number) => send(stream, { kind: "read", number }));
         return;
       case "rewind":
-        if (log.last.index === log.applied.index) throw new ProtocolError("nothing to rewind");
-        await log.dropTail();
-        await send(stream, this.#position());
+        await reply(stream, await log.rewind(term));
         return;
       case "diverged":
         throw log.fail(
@@ -90,20 +91,28 @@ export class Follower {
       case "rejected":
         proposals.onRejected(response.id, response.code);
         return;
+      case "readable":
+        reads.onReadable(response.number, response.index);
+        return;
       case "refused":
         throw new ProtocolError(`the admin serves nobody now: ${response.code}`);
     }
   }
+}
 
-  #position(): Request {
-    const { last, applied } = this.#ports.log;
-    return {
-      kind: "follow",
-      last: last.index,
-      lastChecksum: last.checksum,
-      committed: applied.index,
-      committedChecksum: applied.checksum,
-    };
+async function reply(stream: PeerStream, replies: readonly Reply[]): Promise<void> {
+  for (const one of replies) {
+    if (one.kind === "acknowledge") await send(stream, { kind: "ack", index: one.index });
+    else {
+      const { probe, committed } = one;
+      await send(stream, {
+        kind: "follow",
+        last: probe.index,
+        lastChecksum: probe.checksum,
+        committed: committed.index,
+        committedChecksum: committed.checksum,
+      });
+    }
   }
 }
 

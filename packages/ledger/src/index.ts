@@ -40,5 +40,6 @@ export type {
   Proposed,
   StateMachine,
 } from "./contract.ts";
+export { electedLog } from "./elected-log.ts";
 export { ledger } from "./ledger.ts";
 export { sqliteLogStore } from "./sqlite-log-store.ts";

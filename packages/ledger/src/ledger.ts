@@ -14,8 +14,10 @@ import { Epochs } from "./epoch.ts";
 import { ClosedError } from "./errors.ts";
 import { Feed } from "./feed.ts";
 import { Follower } from "./follower.ts";
+import { Lead } from "./lead.ts";
 import { Log } from "./log.ts";
 import { Proposals } from "./proposals.ts";
+import { Reads } from "./reads.ts";
 import { checkCommand, parseId, PROTOCOL } from "./wire.ts";
 
 /** Below this, one disk write could push its own outcomes out of the window. */
@@ -23,7 +25,7 @@ const MIN_WINDOW = 1024;
 const CHUNK = 256;
 
 /**
- * Opens the log, rebuilds the state from it and takes part: as the writer while this peer leads, as a learner
+ * Opens the log, rebuilds the state from it and takes part: as the writer while this peer leads, as a follower
  * of the admin otherwise. A damaged log opens read-only; see {@link Ledger.status}.
  */
 export async function ledger<S, R>(
@@ -32,8 +34,10 @@ export async function ledger<S, R>(
 ): Promise<Ledger<S, R>> {
   const logger = components.logger.child({ package: "ledger" });
   const { store, machine } = components;
+  const { clock, leadership } = components;
   const window = Math.max(MIN_WINDOW, options.dedupWindow ?? 10_000);
-  const log = new Log<S, R>({ store, machine, logger, window });
+  const elected = leadership.term && (() => leadership.term?.() ?? 0);
+  const log = new Log<S, R>({ store, machine, logger, clock, window, elected });
   await log.open();
   return new RunningLedger(log, { ...components, logger }, options);
 }
@@ -43,9 +47,13 @@ class RunningLedger<S, R> implements Ledger<S, R> {
   readonly #components: LedgerComponents<S, R>;
   readonly #options: LedgerOptions;
   readonly #stopping = new AbortController();
+  /** Fires when the log is closed or read-only. */
+  readonly #ended = new AbortController();
   readonly #epochs: Epochs;
   readonly #feed: Feed;
+  readonly #lead: Lead;
   readonly #proposals: Proposals<R>;
+  readonly #reads: Reads;
   readonly #serving: Disposable;
   readonly #running: readonly Promise<void>[];
 
@@ -55,23 +63,22 @@ class RunningLedger<S, R> implements Ledger<S, R> {
     this.#components = components;
     this.#options = options;
     const replicate = (index: number): Promise<number> => this.#replicate(index);
-    const appender = new Appender({
-      log,
-      leadership,
-      clock,
-      replicate,
-      windowMs: options.commitWindowMs ?? 2,
-    });
-    this.#feed = new Feed({ log, leadership, logger, submit: (id, command) => appender.submit(id, command) });
+    const windowMs = options.commitWindowMs ?? 2;
+    const lead = new Lead(leadership, log);
+    this.#lead = lead;
+    const appender = new Appender({ log, lead, clock, replicate, windowMs });
+    this.#feed = new Feed({ log, lead, logger, submit: (id, command) => appender.submit(id, command) });
     this.#proposals = new Proposals<R>({
       log,
       clock,
       timeoutMs: options.proposeTimeoutMs ?? 5000,
-      appendHere: (id, command) => (leadership.isAdmin() ? appender.submit(id, command) : undefined),
+      appendHere: (id, command) => (lead.isHeld ? appender.submit(id, command) : undefined),
     });
-    this.#epochs = new Epochs(leadership, () => this.#onEpoch());
+    this.#reads = new Reads({ readHere: (signal) => (lead.isHeld ? lead.readIndex(signal) : undefined) });
+    this.#epochs = new Epochs(leadership, (isNew) => (isNew ? this.#onEpoch() : this.#recount()));
     this.#serving = streams.handle(PROTOCOL, (stream) => this.#feed.serve(stream));
-    const follower = new Follower({ streams, clock, logger, log, proposals: this.#proposals });
+    const { proposals, reads } = { proposals: this.#proposals, reads: this.#reads };
+    const follower = new Follower({ streams, clock, logger, log, proposals, reads });
     this.#running = [
       this.#epochs.run(this.#stopping.signal),
       follower.run(() => this.#epochs.current, this.#stopping.signal),
@@ -113,11 +120,16 @@ class RunningLedger<S, R> implements Ledger<S, R> {
     while (!signal.aborted && (await this.#reach(at.index + 1, signal))) {
       for (const entry of await this.#log.read(at, CHUNK)) {
         if (signal.aborted) return;
-        const { index, term, command } = entry;
-        yield { index, term, command };
+        const { index, term, id, command } = entry;
+        if (id !== "") yield { index, term, command };
         at = entry;
       }
     }
+  }
+
+  async read({ signal }: { readonly signal: AbortSignal }): Promise<void> {
+    const ended = AbortSignal.any([signal, this.#ended.signal]);
+    await this.waitFor(await this.#reads.index(ended), { signal });
   }
 
   async waitFor(index: number, { signal }: { readonly signal: AbortSignal }): Promise<void> {
@@ -148,15 +160,22 @@ class RunningLedger<S, R> implements Ledger<S, R> {
 
   #onEpoch(): void {
     const { leading } = this.#epochs.current;
-    if (leading) void this.#log.commitTail().catch(() => undefined);
-    else this.#feed.stop(new Error("the lead was lost"));
+    this.#feed.stop(new Error("the lead was lost"));
+    // What fails here is tried again, and told, with each proposal.
+    if (leading) void this.#lead.take().catch(() => undefined);
+    else void this.#log.rest().catch(() => undefined);
     this.#proposals.retry();
+    this.#reads.retry();
+  }
+
+  #recount(): void {
+    void this.#lead.recount().catch(() => undefined);
   }
 
   async #replicate(index: number): Promise<number> {
     const { ackReplicas = 2, replicaWaitMs = 50 } = this.#options;
     const enough = (): boolean =>
-      this.#feed.replicas(index) >= Math.min(ackReplicas, 1 + this.#feed.learners);
+      this.#feed.replicas(index) >= Math.min(ackReplicas, 1 + this.#feed.followers);
     if (enough() || replicaWaitMs === 0) return this.#feed.replicas(index);
     const ended = new AbortController();
     const late = this.#components.clock
@@ -171,6 +190,7 @@ class RunningLedger<S, R> implements Ledger<S, R> {
 
   async #watchFailure(): Promise<void> {
     while (this.#log.failure === undefined) await this.#log.changed();
+    this.#ended.abort(this.#log.failure);
     this.#proposals.fail(this.#log.failure);
     this.#feed.stop(this.#log.failure);
   }

@@ -1,8 +1,9 @@
 import { type ChorusError, type Clock, equalBytes, InvalidInputError } from "@chorus/kernel";
+import type { Outcome } from "./applied.ts";
 import type { Kept } from "./appender.ts";
 import type { Proposed } from "./contract.ts";
-import { DiskFullError, NoLeaderError, OutcomeUnknownError, SeveralVotersError } from "./errors.ts";
-import type { Log, Outcome } from "./log.ts";
+import { DiskFullError, NoLeaderError, OutcomeUnknownError } from "./errors.ts";
+import type { Log } from "./log.ts";
 
 const RETRY_MS = 100;
 
@@ -133,11 +134,9 @@ export class Proposals<R> {
       here.then(
         ({ index, replicas }) => this.onCommitted(id, index, replicas),
         (error: unknown) => {
-          if (!(error instanceof NoLeaderError)) pending.reject(error);
-          else {
-            pending.sent = sent;
-            void this.#later(pending);
-          }
+          if (error instanceof NoLeaderError) pending.sent = sent;
+          if (this.#isOpen(error)) void this.#later(pending);
+          else pending.reject(error);
         },
       );
     } else if (this.#send !== undefined) {
@@ -147,7 +146,13 @@ export class Proposals<R> {
     }
   }
 
-  /** The lead was lost on the way and nothing was appended: once more, when it has settled. */
+  /** Nothing was appended, or a quorum did not have it when the lead was lost: the next admin will tell. */
+  #isOpen(error: unknown): boolean {
+    const lost = error instanceof OutcomeUnknownError && this.#ports.log.failure === undefined;
+    return lost || error instanceof NoLeaderError;
+  }
+
+  /** The lead was lost on the way: once more, when it has settled. */
   async #later(pending: Pending<R>): Promise<void> {
     await this.#ports.clock.sleep(RETRY_MS);
     if (this.#pending.get(pending.id) === pending) this.#dispatch(pending);
@@ -184,8 +189,6 @@ function toError(id: string, code: string): ChorusError | undefined {
       return undefined;
     case "ledger/disk-full":
       return new DiskFullError();
-    case "ledger/several-voters":
-      return new SeveralVotersError(2);
     case "kernel/invalid-input":
       return new InvalidInputError("id", "was used for another command");
     default:

@@ -21,7 +21,9 @@ export type Request =
     }
   /** Durable here up to this index. */
   | { readonly kind: "ack"; readonly index: number }
-  | { readonly kind: "propose"; readonly id: string; readonly command: Uint8Array };
+  | { readonly kind: "propose"; readonly id: string; readonly command: Uint8Array }
+  /** From which index on is a state as new as this moment? The number comes back with the answer. */
+  | { readonly kind: "read"; readonly number: number };
 
 /** From the admin to a learner. */
 export type Response =
@@ -31,13 +33,14 @@ export type Response =
       readonly committed: number;
       readonly entries: readonly StoredEntry[];
     }
-  /** The learner's uncommitted tail is not in the admin's log. */
+  /** The follower's last entry is not in the admin's log: it asks again from its committed end. */
   | { readonly kind: "rewind" }
   /** Committed entries of the learner are not in the admin's log: one of the two logs is wrong. */
   | { readonly kind: "diverged" }
   | { readonly kind: "committed"; readonly id: string; readonly index: number; readonly replicas: number }
   /** The proposal was not appended; `retryable` ones are tried again by the learner. */
   | { readonly kind: "rejected"; readonly id: string; readonly code: string; readonly retryable: boolean }
+  | { readonly kind: "readable"; readonly number: number; readonly index: number }
   /** This peer serves nobody now. */
   | { readonly kind: "refused"; readonly code: string };
 
@@ -76,6 +79,7 @@ export function parseRequest(frame: Uint8Array): Request {
   const value = fields(decodeCanonical(frame, { maxBytes: MAX_BYTES, maxDepth: 4 }), "request");
   const kind = value["kind"];
   if (kind === "ack") return { kind, index: count(value["index"], "index") };
+  if (kind === "read") return { kind, number: count(value["number"], "number") };
   if (kind === "propose") {
     const command = bytes(value["command"], "command");
     checkCommand(command);
@@ -103,6 +107,8 @@ export function parseResponse(frame: Uint8Array): Response {
     return { kind, term: count(value["term"], "term"), committed, entries: entries.map(parseEntry) };
   }
   if (kind === "refused") return { kind, code: text(value["code"], "code") };
+  if (kind === "readable")
+    return { kind, number: count(value["number"], "number"), index: count(value["index"], "index") };
   const id = parseId(value["id"]);
   if (kind === "committed") {
     const replicas = count(value["replicas"], "replicas");
@@ -120,7 +126,8 @@ function parseEntry(input: Canonical): StoredEntry {
   return {
     index: count(value["index"], "index"),
     term: count(value["term"], "term"),
-    id: parseId(value["id"]),
+    // An entry without a name and a command opens a term.
+    id: command.length === 0 && value["id"] === "" ? "" : parseId(value["id"]),
     command,
     checksum: bytes(value["checksum"], "checksum"),
   };

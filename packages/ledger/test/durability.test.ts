@@ -181,7 +181,7 @@ describe("two logs that differ", () => {
     const learner = await mesh.join(1, learning);
     await until(() => learner.log.status().mode === "read-only");
     expect(learner.log.status().error).toMatchObject({ code: "ledger/corrupt" });
-    expect(mesh.logs).toContain("learner holds committed entries that this log does not have");
+    expect(mesh.logs).toContain("follower holds committed entries that this log does not have");
     expect(learner.log.state()).toEqual(["a", "x", "y"]);
     expect(await admin.log.propose(bytes("d"))).toMatchObject({ index: 4, replicas: 1 });
   });
