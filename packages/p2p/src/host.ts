@@ -1,6 +1,7 @@
 import { bootstrap } from "@libp2p/bootstrap";
 import type { GossipSub } from "@chainsafe/libp2p-gossipsub";
 import { type Identify, identify, type IdentifyPush, identifyPush } from "@libp2p/identify";
+import type { CircuitRelayService } from "@libp2p/circuit-relay-v2";
 import type {
   ComponentLogger,
   ConnectionEncrypter,
@@ -12,16 +13,15 @@ import type {
   PrivateKey,
   Upgrader,
 } from "@libp2p/interface";
-import { type KadDHT, kadDHT, passthroughMapper } from "@libp2p/kad-dht";
+import { type KadDHT, kadDHT } from "@libp2p/kad-dht";
 import { mdns, type MulticastDNSComponents } from "@libp2p/mdns";
 import { noise } from "@libp2p/noise";
 import { peerIdFromPrivateKey } from "@libp2p/peer-id";
 import { type Ping, ping } from "@libp2p/ping";
-import { tcp } from "@libp2p/tcp";
 import { tls } from "@libp2p/tls";
 import { yamux } from "@libp2p/yamux";
 import type { Clock, Logger, PeerId } from "@chorus/kernel";
-import { multiaddr } from "@multiformats/multiaddr";
+import { multiaddr, type Multiaddr } from "@multiformats/multiaddr";
 import { createLibp2p, type Libp2pOptions } from "libp2p";
 import { gated } from "./closed-mesh.ts";
 import type { Encryption } from "./contract.ts";
@@ -31,9 +31,14 @@ import { gossipOptions } from "./gossip-options.ts";
 import { hardened } from "./hardened.ts";
 import type { Identity } from "./identity.ts";
 import { joinKey } from "./join-proof.ts";
+import { limits } from "./limits.ts";
 import { meshNames } from "./names.ts";
 import type { Settings } from "./options.ts";
+import { dhtOptions } from "./routing.ts";
 import { asPeerId, dialable } from "./peer-ids.ts";
+import { Relays } from "./relay-client.ts";
+import { freePlaces, relayServer } from "./relay-server.ts";
+import { transports } from "./transports.ts";
 
 /** What runs on libp2p in every node. */
 interface HostServices extends Record<string, unknown> {
@@ -42,6 +47,8 @@ interface HostServices extends Record<string, unknown> {
   readonly ping: Ping;
   readonly gossip: GossipSub;
   readonly dht: KadDHT;
+  /** Only where others are relayed. */
+  readonly relay?: CircuitRelayService;
 }
 
 /** libp2p with exactly the services of this mesh. */
@@ -58,6 +65,8 @@ export interface HostContext {
   readonly logger: Logger;
   /** Every answer of multicast DNS, known peers included; libp2p's own event tells of each peer only once. */
   readonly onFound: (found: PeerInfo) => void;
+  /** @default none: it only dials through those of others */
+  readonly relays?: Relays;
   /** Changes single settings, so that tests can show what each is there for. */
   readonly adjust?: (settings: HostSettings) => HostSettings;
 }
@@ -69,11 +78,8 @@ interface EncrypterComponents {
   readonly upgrader: Upgrader;
 }
 
-/** For one address, handshake and proof included; libp2p tries the addresses of a peer one after the other. */
-export const ADDRESS_DIAL_TIMEOUT_MS = 8_000;
-
+const FIRST_OWN_ADDRESSES = 4;
 const MONTH_MS = 30 * 24 * 3_600_000;
-const MIB = 1_048_576;
 
 /** Not started yet. The figures are those that meshed, healed and gossiped when measured; DESIGN.md says which trap each closes. */
 export async function createHost(context: HostContext): Promise<Host> {
@@ -81,54 +87,58 @@ export async function createHost(context: HostContext): Promise<Host> {
   const self = peerIdFromPrivateKey(context.identity.privateKey);
   const node = await createLibp2p(adjust(hardened(hostSettings(context), { ...context, self })));
   limitConnections(node);
+  const { relay } = node.services;
+  if (relay !== undefined) freePlaces(node, relay);
   return node;
 }
 
 function hostSettings(context: HostContext): HostSettings {
-  const { settings, identity } = context;
+  const { settings, identity, clock, relays = new Relays({ ...context, wanted: 0 }) } = context;
   const { dhtProtocol } = meshNames(settings.cluster, settings.clusterSecret);
   return {
     start: false,
     privateKey: identity.privateKey,
-    addresses: { listen: [...settings.listen], announce: [...settings.announce] },
-    transports: [
-      tcp({
-        maxConnections: 400,
-        dialOpts: { keepAlive: true, keepAliveInitialDelay: 5_000, noDelay: true },
-        listenOpts: { keepAlive: true, noDelay: true },
-      }),
-    ],
+    addresses: {
+      listen: [...settings.listen],
+      announce: [...settings.announce],
+      announceFilter: (own) => withRelays(own, relays, identity.signer.peer),
+    },
+    transports: [...transports(clock, relays)],
     connectionEncrypters: encrypters(context),
-    // A paused stream still receives what its window allows, and 4 MiB of unread data reset it.
     streamMuxers: [
-      yamux({ streamOptions: { maxWriteBufferLength: 16 * MIB, maxStreamWindowSize: 2 * MIB } }),
+      yamux({
+        streamOptions: {
+          maxWriteBufferLength: limits.maxWriteBufferBytes,
+          maxStreamWindowSize: limits.maxStreamWindowBytes,
+        },
+      }),
     ],
     peerDiscovery: discovery(context),
     connectionGater: gater(settings.isRevoked),
     peerStore: { maxAddressAge: MONTH_MS, maxPeerAge: MONTH_MS },
     connectionManager: {
-      maxConnections: 200,
-      maxIncomingPendingConnections: 256,
-      inboundConnectionThreshold: 100,
-      dialTimeout: 30_000,
-      addressDialTimeout: ADDRESS_DIAL_TIMEOUT_MS,
+      maxConnections: limits.maxConnections,
+      maxIncomingPendingConnections: limits.maxIncomingPendingConnections,
+      inboundConnectionThreshold: limits.inboundConnectionThreshold,
+      dialTimeout: limits.dialTimeoutMs,
+      addressDialTimeout: limits.addressDialTimeoutMs,
     },
     connectionMonitor: { pingInterval: 3_000, pingTimeout: { minTimeout: 3_000, maxTimeout: 10_000 } },
     services: {
       identify: identify(),
       identifyPush: identifyPush(),
-      ping: ping({ maxInboundStreams: 16, maxOutboundStreams: 16 }),
+      ping: ping({ maxInboundStreams: limits.maxPingStreams, maxOutboundStreams: limits.maxPingStreams }),
       gossip: gossipInPieces(gossipOptions(settings.topics)),
-      dht: kadDHT({
-        protocol: dhtProtocol,
-        clientMode: false,
-        peerInfoMapper: passthroughMapper,
-        allowQueryWithZeroPeers: true,
-        kBucketSize: 8,
-        initialQuerySelfInterval: 500,
-      }),
+      dht: kadDHT(dhtOptions(dhtProtocol)),
+      ...(settings.serveRelay && { relay: relayServer(clock) }),
     },
   };
+}
+
+/** Relays near the front: whoever keeps only some of our addresses should keep those that surely work. */
+function withRelays(own: readonly Multiaddr[], relays: Relays, self: PeerId): Multiaddr[] {
+  const through = relays.addresses().map((address) => dialable(address, self));
+  return [...own.slice(0, FIRST_OWN_ADDRESSES), ...through, ...own.slice(FIRST_OWN_ADDRESSES)];
 }
 
 /** In the order of preference; the dialling side's order decides. */
@@ -179,5 +189,7 @@ function gater(isRevoked: (peer: PeerId) => boolean): ConnectionGater {
     denyDialPeer: deny,
     denyInboundEncryptedConnection: deny,
     denyOutboundEncryptedConnection: deny,
+    denyInboundRelayReservation: deny,
+    denyOutboundRelayedConnection: (source, target) => deny(source) || deny(target),
   };
 }

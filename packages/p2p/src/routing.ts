@@ -1,5 +1,5 @@
 import { InvalidInputError, type PeerId } from "@chorus/kernel";
-import type { KadDHT, QueryEvent } from "@libp2p/kad-dht";
+import { type KadDHT, type KadDHTInit, passthroughMapper, type QueryEvent } from "@libp2p/kad-dht";
 import { CID } from "multiformats/cid";
 import * as raw from "multiformats/codecs/raw";
 import { sha256 } from "multiformats/hashes/sha2";
@@ -8,7 +8,28 @@ import { asPeerId } from "./peer-ids.ts";
 
 const MAX_KEY_BYTES = 256;
 
-/** Provider records over kad-dht. Its values are not used: it lets an old record overwrite a new one. */
+/** kad-dht for provider records alone. */
+export function dhtOptions(protocol: string): KadDHTInit {
+  return {
+    protocol,
+    clientMode: false,
+    peerInfoMapper: passthroughMapper,
+    allowQueryWithZeroPeers: true,
+    kBucketSize: 8,
+    initialQuerySelfInterval: 500,
+    // Public keys are the one kind of value that it would store for anyone; without a validator it refuses all others.
+    validators: { pk: refuse },
+  };
+}
+
+async function refuse(): Promise<never> {
+  throw new InvalidInputError("value", "cannot be stored: this mesh keeps provider records only");
+}
+
+/**
+ * Provider records over kad-dht. Its values are not used: it lets an old record overwrite a new one, and says
+ * that it has stored what nobody acknowledged.
+ */
 export function routing(dht: KadDHT): Routing {
   return {
     async provide(key, { signal }) {
