@@ -24,9 +24,16 @@ export interface P2pOptions {
   readonly clusterSecret?: Uint8Array;
   /** The node's private key; created with mode 0600, with missing folders, when there is none. */
   readonly identityFile: string;
-  /** Port 0 lets the system choose. An empty list: only dials. @default ["/ip4/127.0.0.1/tcp/0"] */
+  /**
+   * TCP (`/ip4/0.0.0.0/tcp/4001`) and WebSocket (`/ip4/127.0.0.1/tcp/4002/ws`) in any number; both are dialled
+   * without being listened on. Port 0 lets the system choose. An empty list: only dials.
+   * @default ["/ip4/127.0.0.1/tcp/0"]
+   */
   readonly listen?: readonly string[];
-  /** What to tell others instead of the listen addresses. @default [] */
+  /**
+   * What to tell others instead of the listen addresses, such as that of the reverse proxy which ends TLS before
+   * a WebSocket (`/dns4/agent.example/tcp/443/tls/ws`). @default []
+   */
   readonly announce?: readonly string[];
   /** Members to dial until they answer, each ending in `/p2p/<peer>`. @default [] */
   readonly bootstrap?: readonly string[];
@@ -43,6 +50,10 @@ export interface P2pOptions {
    * with mode 0600; false keeps nothing. @default beside `identityFile`, its name followed by `.peers`
    */
   readonly addressBookFile?: string | false;
+  /** Relay connections between members that cannot reach each other; costs their traffic. @default false */
+  readonly serveRelay?: boolean;
+  /** Behind NAT: be reachable through so many members that relay at once, 0 to 4. @default 0 */
+  readonly useRelays?: number;
 }
 
 /** Who holds what. Records live in the members' memory and expire unless repeated; the node repeats its own. */

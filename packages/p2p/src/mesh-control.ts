@@ -2,15 +2,16 @@ import type { Clock, Logger, PeerId, Streams } from "@chorus/kernel";
 import type { Connection, PeerId as Libp2pPeerId, PeerInfo } from "@libp2p/interface";
 import { type Multiaddr, multiaddr } from "@multiformats/multiaddr";
 import type { Candidate } from "./address-book.ts";
-import { ADDRESS_DIAL_TIMEOUT_MS, type Host } from "./host.ts";
+import type { Host } from "./host.ts";
 import { askIntroductions, serveIntroductions } from "./introductions.ts";
 import { bookFile } from "./book-file.ts";
 import type { Conduct } from "./conduct.ts";
 import { serveFarewell } from "./farewell.ts";
 import { invalidDeliveries } from "./gossip-inside.ts";
+import { limits } from "./limits.ts";
 import { GOSSIP_PROTOCOL_PREFIX } from "./names.ts";
 import type { Settings } from "./options.ts";
-import { asPeerId, dialable, fromPeerId, withoutPeer } from "./peer-ids.ts";
+import { asPeerId, dialable, fromPeerId, isRelayed, withoutPeer } from "./peer-ids.ts";
 import { connectedPeers } from "./streams.ts";
 import { type MeshControl, Upkeep } from "./upkeep.ts";
 
@@ -116,18 +117,27 @@ export function disconnect(host: Host, peer: PeerId, reason: string): void {
   for (const connection of host.getConnections(fromPeerId(peer))) connection.abort(new Error(reason));
 }
 
-/** An open connection to the peer, or a new one to where it may be found. */
+/** An open connection to the peer, a direct one if there is one, or a new one to where it may be found. */
 export async function connect(host: Host, candidate: Candidate, signal: AbortSignal): Promise<Connection> {
-  const connections = host.getConnections(fromPeerId(candidate.peer));
-  return connections.find(({ status }) => status === "open") ?? dial(host, candidate, signal);
+  const open = host.getConnections(fromPeerId(candidate.peer)).filter(({ status }) => status === "open");
+  return open.find(({ direct }) => direct) ?? open[0] ?? dial(host, candidate, signal);
 }
 
 async function dial(host: Host, { peer, addresses }: Candidate, signal: AbortSignal): Promise<Connection> {
   // Given a bare name, libp2p would search the whole mesh for it first.
   if (addresses.length === 0) throw new Error("no address is known");
   const targets = addresses.map((address) => dialable(multiaddr(address), peer));
-  const timeoutMs = ADDRESS_DIAL_TIMEOUT_MS * Math.min(targets.length, MAX_SILENT_ADDRESSES);
-  return host.dial(targets, { signal: within(timeoutMs, signal) });
+  const relayed = targets.filter(isRelayed);
+  const direct = targets.filter((address) => !isRelayed(address));
+  const timeoutMs = limits.addressDialTimeoutMs * Math.min(targets.length, MAX_SILENT_ADDRESSES);
+  if (relayed.length === 0 || direct.length === 0)
+    return host.dial(targets, { signal: within(timeoutMs, signal) });
+  try {
+    return await host.dial(direct, { signal: within(limits.directDialTimeoutMs, signal) });
+  } catch {
+    signal.throwIfAborted();
+    return host.dial(relayed, { signal: within(timeoutMs, signal) });
+  }
 }
 
 function within(timeoutMs: number, signal: AbortSignal): AbortSignal {

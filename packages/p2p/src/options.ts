@@ -17,25 +17,26 @@ export interface Settings {
   readonly isRevoked: (peer: PeerId) => boolean;
   readonly encryption: readonly Encryption[];
   readonly addressBookFile: string | false;
+  readonly serveRelay: boolean;
+  readonly useRelays: number;
 }
+
+type BoundedOptions = Pick<P2pOptions, "cluster" | "clusterSecret" | "topics"> &
+  Pick<Settings, "encryption" | "useRelays">;
 
 const SECRET_BYTES = 32;
 const MAX_CLUSTER_CHARACTERS = 64;
 /** gossipsub gives each peer a budget of about a thousand topics; a mesh of ours has six. */
 const MAX_TOPICS = 64;
+const MAX_RELAYS = 4;
 
 /** @throws InvalidInputError naming the option */
 export function parseOptions(options: P2pOptions): Settings {
-  const { cluster, clusterSecret, topics, encryption = ["tls", "noise"] } = options;
-  require(cluster.length > 0 &&
-    cluster.length <= MAX_CLUSTER_CHARACTERS, "cluster", "must be 1 to 64 characters");
-  if (clusterSecret !== undefined)
-    require(clusterSecret.length === SECRET_BYTES, "clusterSecret", "must be 32 bytes");
-  require(topics.length <= MAX_TOPICS, "topics", `are more than ${MAX_TOPICS}`);
-  require(encryption.length > 0, "encryption", "must name at least one");
+  const { cluster, topics, encryption = ["tls", "noise"], useRelays = 0 } = options;
+  checkBounds({ ...options, encryption, useRelays });
   return {
     cluster,
-    clusterSecret: clusterSecret?.slice(),
+    clusterSecret: options.clusterSecret?.slice(),
     identityFile: options.identityFile,
     listen: addresses(options.listen ?? ["/ip4/127.0.0.1/tcp/0"], "listen"),
     announce: addresses(options.announce ?? [], "announce"),
@@ -45,7 +46,20 @@ export function parseOptions(options: P2pOptions): Settings {
     isRevoked: careful(options.isRevoked),
     addressBookFile: options.addressBookFile ?? `${options.identityFile}.peers`,
     encryption,
+    serveRelay: options.serveRelay ?? false,
+    useRelays,
   };
+}
+
+function checkBounds({ cluster, clusterSecret, topics, encryption, useRelays }: BoundedOptions): void {
+  require(cluster.length > 0 &&
+    cluster.length <= MAX_CLUSTER_CHARACTERS, "cluster", "must be 1 to 64 characters");
+  if (clusterSecret !== undefined)
+    require(clusterSecret.length === SECRET_BYTES, "clusterSecret", "must be 32 bytes");
+  require(topics.length <= MAX_TOPICS, "topics", `are more than ${MAX_TOPICS}`);
+  require(encryption.length > 0, "encryption", "must name at least one");
+  const some = Number.isInteger(useRelays) && useRelays >= 0 && useRelays <= MAX_RELAYS;
+  require(some, "useRelays", `must be a whole number up to ${MAX_RELAYS}`);
 }
 
 function require(holds: boolean, path: string, problem: string): void {

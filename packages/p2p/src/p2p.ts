@@ -10,6 +10,7 @@ import { connect, disconnect, keepUp, type OnFound } from "./mesh-control.ts";
 import { parseOptions, type Settings } from "./options.ts";
 import { asPeerId, written } from "./peer-ids.ts";
 import { type MeshPubSub, meshPubSub } from "./pubsub.ts";
+import { Relays } from "./relay-client.ts";
 import { routing } from "./routing.ts";
 import { type MeshStreams, meshStreams } from "./streams.ts";
 import type { Upkeep } from "./upkeep.ts";
@@ -40,7 +41,9 @@ export async function startNode(
   const isRevoked = (peer: PeerId): boolean =>
     settings.isRevoked(peer) || conduct.refusedUntil(peer) !== undefined;
   let onFound: OnFound | undefined;
+  const relays = new Relays({ wanted: settings.useRelays, clock, logger });
   const host = await createHost({
+    relays,
     settings: { ...settings, isRevoked },
     identity,
     clock,
@@ -67,7 +70,8 @@ export async function startNode(
   onFound = kept.onFound;
   await start(host, settings);
   upkeep.start();
-  return node({ host, signer, pubsub, streams, upkeep });
+  relays.start(host);
+  return node({ host, signer, pubsub, streams, upkeep, relays });
 }
 
 interface Parts {
@@ -76,9 +80,10 @@ interface Parts {
   readonly pubsub: MeshPubSub;
   readonly streams: MeshStreams;
   readonly upkeep: Upkeep;
+  readonly relays: Relays;
 }
 
-function node({ host, signer, pubsub, streams, upkeep }: Parts): P2p {
+function node({ host, signer, pubsub, streams, upkeep, relays }: Parts): P2p {
   let closing: Promise<void> | undefined;
   return {
     signer,
@@ -91,6 +96,7 @@ function node({ host, signer, pubsub, streams, upkeep }: Parts): P2p {
       closing ??= (async () => {
         pubsub.close();
         await upkeep[Symbol.asyncDispose]();
+        await relays.stop();
         await sayFarewell(streams);
         streams.close();
         await host.stop();

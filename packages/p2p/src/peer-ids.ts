@@ -23,8 +23,8 @@ export function fromPeerId(peer: PeerId): Libp2pPeerId {
 
 /** The peer that an address ends in, if it names one. */
 export function peerOf(address: Multiaddr): PeerId | undefined {
-  const name = address.getComponents().findLast((part) => part.name === P2P)?.value;
-  return name === undefined ? undefined : asPeerId(peerIdFromString(name));
+  const last = address.getComponents().at(-1);
+  return last?.name === P2P && last.value !== undefined ? asPeerId(peerIdFromString(last.value)) : undefined;
 }
 
 /** `address` with exactly one trailing `/p2p/<peer>`, in libp2p's own spelling (`12D3…`), ready to dial. */
@@ -32,9 +32,20 @@ export function dialable(address: Multiaddr, peer: PeerId): Multiaddr {
   return multiaddr(`${withoutPeer(address)}/p2p/${fromPeerId(peer).toString()}`);
 }
 
-/** As people and our other packages write it: ending in `/p2p/k51…`. */
+/** As people and our other packages write it: ending in `/p2p/k51…`, and so is the relay named, if there is one. */
 export function written(address: Multiaddr, peer: PeerId): string {
-  return `${withoutPeer(address)}/p2p/${peer}`;
+  const relay = isRelayed(address)
+    ? address.getComponents().find(({ name }) => name === P2P)?.value
+    : undefined;
+  const place = withoutPeer(address);
+  const named =
+    relay === undefined ? place : place.replace(relay, asPeerId(peerIdFromString(relay)) ?? relay);
+  return `${named}/p2p/${peer}`;
+}
+
+/** Whether the address leads through a relay. */
+export function isRelayed(address: Multiaddr): boolean {
+  return address.getComponents().some(({ name }) => name === "p2p-circuit");
 }
 
 /** The transport part of an address. */
