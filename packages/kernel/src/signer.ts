@@ -1,3 +1,4 @@
+import { importSeed, verify } from "./ed25519.ts";
 import { peerIdFromPublicKey, publicKeyOf, type PeerId } from "./ids.ts";
 import { InvalidInputError } from "./errors.ts";
 
@@ -17,39 +18,13 @@ export interface Signer {
   sign(domain: string, bytes: Uint8Array): Promise<Uint8Array>;
 }
 
-/** PKCS #8 wrapping of a raw Ed25519 seed (RFC 8410, section 7). */
-const PKCS8_ED25519 = Uint8Array.of(
-  0x30,
-  0x2e,
-  0x02,
-  0x01,
-  0,
-  0x30,
-  5,
-  6,
-  3,
-  0x2b,
-  0x65,
-  0x70,
-  4,
-  0x22,
-  4,
-  0x20,
-);
-
-/** Makes a signer from a raw 32-byte Ed25519 seed. The key is imported as non-extractable. */
+/** Makes a signer from a raw 32-byte Ed25519 seed. The key is imported as non-extractable, as far as the platform can. */
 export async function createSigner(seed: Uint8Array): Promise<Signer> {
   if (seed.length !== 32) throw new InvalidInputError("seed", "must be 32 bytes");
-  const pkcs8 = Uint8Array.of(...PKCS8_ED25519, ...seed);
-  const withPublic = await crypto.subtle.importKey("pkcs8", pkcs8, "Ed25519", true, ["sign"]);
-  const { x } = await crypto.subtle.exportKey("jwk", withPublic);
-  const key = await crypto.subtle.importKey("pkcs8", pkcs8, "Ed25519", false, ["sign"]);
-  pkcs8.fill(0);
-  const peer = peerIdFromPublicKey(fromBase64Url(x ?? ""));
+  const { publicKey, sign } = await importSeed(seed);
   return {
-    peer,
-    sign: async (domain, bytes) =>
-      new Uint8Array(await crypto.subtle.sign("Ed25519", key, separated(domain, bytes))),
+    peer: peerIdFromPublicKey(publicKey),
+    sign: async (domain, bytes) => sign(separated(domain, bytes)),
   };
 }
 
@@ -66,9 +41,7 @@ export async function verifySignature(claim: SignatureClaim): Promise<boolean> {
   const { peer, domain, bytes, signature } = claim;
   if (signature.length !== 64) return false;
   try {
-    const raw = new Uint8Array(publicKeyOf(peer));
-    const key = await crypto.subtle.importKey("raw", raw, "Ed25519", false, ["verify"]);
-    return await crypto.subtle.verify("Ed25519", key, new Uint8Array(signature), separated(domain, bytes));
+    return await verify(publicKeyOf(peer), separated(domain, bytes), signature);
   } catch {
     return false;
   }
@@ -118,9 +91,4 @@ function isCheckpointText(bytes: Uint8Array): boolean {
   } catch {
     return false;
   }
-}
-
-function fromBase64Url(text: string): Uint8Array {
-  const binary = atob(text.replaceAll("-", "+").replaceAll("_", "/"));
-  return Uint8Array.from(binary, (char) => char.charCodeAt(0));
 }
