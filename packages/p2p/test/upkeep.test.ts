@@ -240,4 +240,121 @@ describe("the upkeep", () => {
     await clock.advance(10);
     expect(dials.map(({ peer }) => peer)).toEqual([high]);
   });
+
+  it("does not search for a member that has said goodbye, but now and then asks whether it is back", async () => {
+    const { clock, connected, reachable, dials, upkeep } = setup();
+    await using _ = upkeep;
+    connected.add(high);
+    upkeep.connected(high);
+    upkeep.learn({ peer: high, addresses: [ADDRESS] });
+    upkeep.left(high);
+    connected.delete(high);
+    upkeep.lost(high);
+    // Others have not heard of it yet, and speak of it.
+    upkeep.hint({ peer: high, addresses: ["/ip4/127.0.0.1/tcp/9"] });
+    await clock.advance(599_000);
+    expect(dials).toEqual([]);
+    await clock.advance(3_600_000);
+    expect(dials.length).toBe(6);
+    reachable.add(high);
+    await clock.advance(600_000);
+    expect(connected.has(high)).toBe(true);
+    // It came back: lost without a goodbye it is searched for again.
+    connected.delete(high);
+    reachable.delete(high);
+    const count = dials.length;
+    upkeep.lost(high);
+    await clock.advance(60_000);
+    expect(dials.length).toBeGreaterThan(count + 10);
+  });
+
+  it("dials a leaver at once when it is said to be back, and forgets it after a day", async () => {
+    const { clock, connected, dials, upkeep } = setup();
+    await using _ = upkeep;
+    connected.add(high);
+    upkeep.connected(high);
+    upkeep.learn({ peer: high, addresses: [ADDRESS] });
+    upkeep.left(high);
+    connected.delete(high);
+    upkeep.lost(high);
+    await clock.advance(10_000);
+    upkeep.hint({ peer: high, addresses: [ADDRESS] });
+    await clock.advance(10);
+    expect(dials.length).toBe(1);
+    await clock.advance(25 * 3_600_000);
+    const count = dials.length;
+    expect(count).toBeLessThan(155);
+    await clock.advance(24 * 3_600_000);
+    expect(dials.length).toBe(count);
+    expect(upkeep.find(high)).toBeUndefined();
+  });
+
+  it("dials the members from before a restart, and less often those that were away for a day", async () => {
+    const { clock, dials, upkeep } = setup();
+    await using _ = upkeep;
+    upkeep.remember([
+      { peer: low, addresses: [ADDRESS], seenAt: clock.now() - 1_000 },
+      { peer: high, addresses: [ADDRESS], seenAt: clock.now() - 2 * 86_400_000 },
+    ]);
+    await clock.advance(0);
+    expect(dials.map(({ peer }) => peer)).toEqual([low, high]);
+    await clock.advance(3_600_000);
+    const counts = [low, high].map((peer) => dials.filter((dial) => dial.peer === peer).length);
+    expect(counts[0]).toBeGreaterThan(240);
+    expect(counts[1]).toBeLessThan(15);
+    expect(counts[1]).toBeGreaterThan(10);
+  });
+
+  it("keeps members that it met for the next start, at once and then every five seconds", async () => {
+    const { clock, connected, saved, upkeep } = setup();
+    const start = clock.now();
+    upkeep.hint({ peer: low, addresses: [ADDRESS] });
+    upkeep.connected(high);
+    connected.add(high);
+    upkeep.learn({ peer: high, addresses: [ADDRESS] });
+    await clock.advance(10);
+    expect(saved.at(-1)).toMatchObject([{ peer: high, addresses: [ADDRESS] }]);
+    const count = saved.length;
+    const moved = "/ip4/127.0.0.1/tcp/7";
+    upkeep.learn({ peer: high, addresses: [moved] });
+    await clock.advance(4_000);
+    expect(saved.length).toBe(count);
+    await clock.advance(2_000);
+    expect(saved.length).toBe(count + 1);
+    await clock.advance(3_600_000);
+    expect(saved.length).toBe(count + 1);
+    connected.delete(high);
+    upkeep.lost(high);
+    await clock.advance(60_000);
+    await upkeep[Symbol.asyncDispose]();
+    const seenAt = start + 3_606_010;
+    expect(saved.at(-1)).toEqual([{ peer: high, addresses: [moved], seenAt }]);
+  });
+
+  it("writes nothing down when it met nobody", async () => {
+    const { clock, saved, upkeep } = setup();
+    await clock.advance(60_000);
+    await upkeep[Symbol.asyncDispose]();
+    expect(saved).toEqual([]);
+  });
+
+  it("counts what gossip finds invalid, and brings a member that was cut off back when its time is over", async () => {
+    const { clock, connected, misbehaving, reachable, dials, drops, upkeep } = setup();
+    await using _ = upkeep;
+    connected.add(high);
+    upkeep.connected(high);
+    upkeep.learn({ peer: high, addresses: [ADDRESS] });
+    misbehaving.add(high);
+    reachable.add(high);
+    await clock.advance(15_000);
+    expect(drops).toEqual([{ peer: high, reason: "cut off" }]);
+    misbehaving.clear();
+    const cutAt = clock.monotonic();
+    await clock.advance(44_000);
+    expect(dials).toEqual([]);
+    await clock.advance(20_000);
+    expect(dials.length).toBe(1);
+    expect(dials[0]!.at - cutAt).toBeGreaterThan(44_000);
+    expect(connected.has(high)).toBe(true);
+  });
 });

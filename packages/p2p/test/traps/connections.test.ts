@@ -57,7 +57,7 @@ describe("a peer that is away for longer than five tries", () => {
 });
 
 describe("the addresses of a peer that was last identified an hour ago", () => {
-  const forgetful: Adjust = ({ peerStore: _, ...settings }) => settings;
+  const forgetful: Adjust = (settings) => ({ ...settings, peerStore: {} });
 
   it.each([
     ["are gone with libp2p's age of an hour", forgetful, false],
