@@ -18,7 +18,7 @@ export function lead(draft: Draft, { self, term, elected }: Input & { kind: "lea
 }
 
 /** The entry that opens a term. No proposal has an empty name, and no machine sees it. */
-export const NOTHING: Proposal = { id: "", command: new Uint8Array() };
+const NOTHING: Proposal = { id: "", command: new Uint8Array() };
 
 export function append(draft: Draft, drafts: readonly Proposal[]): void {
   const { state } = draft;

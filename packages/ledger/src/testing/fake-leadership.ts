@@ -1,47 +1,112 @@
 import type { PeerId } from "@chorus/kernel";
-import type { Leadership } from "../contract.ts";
+import type { ElectedLog, Leadership } from "../contract.ts";
 
 /** Leadership that a test hands out; every view changes at once. */
 export interface FakeLeadership {
   /** What one peer sees. */
   of(peer: PeerId): Leadership;
-  /** Gives the lead to a peer, in the next term, or to nobody. */
+  /** Gives the lead to a peer, in the next term, or to nobody; every peer sees it. */
   lead(peer: PeerId | undefined): void;
+  /**
+   * A vote as an election holds it, in the next term, among the peers that hear each other: the term is raised at
+   * them, then their logs are asked, and a majority of all voters elects. The others keep what they saw.
+   */
+  elect(candidate: PeerId, among: ReadonlyMap<PeerId, ElectedLog>): Promise<boolean>;
+  /** The peer's lease is over: it leads no more as far as it can tell itself. */
+  lapse(peer: PeerId): void;
+  /** Changes whose disks count. */
+  configure(voters: readonly PeerId[]): void;
 }
 
-/** Nobody leads at first; terms start at 1. */
-export function fakeLeadership(): FakeLeadership {
+interface View {
+  readonly term: number;
+  readonly admin: { readonly peer: PeerId; readonly term: number } | undefined;
+}
+
+/**
+ * Nobody leads at first; terms start at 1.
+ * @param options.voters without them there are no elections, and every admin is the only voter
+ */
+export function fakeLeadership(options: { readonly voters?: readonly PeerId[] } = {}): FakeLeadership {
   let term = 0;
-  let holder: PeerId | undefined;
+  let voters = options.voters;
+  let common: View = { term: 0, admin: undefined };
+  const views = new Map<PeerId, View>();
   const watchers = new Set<() => void>();
+  const viewOf = (peer: PeerId): View => views.get(peer) ?? common;
+  const notify = (): void => {
+    for (const watcher of watchers) watcher();
+  };
+  const show = (view: Partial<View>, peers: Iterable<PeerId>): void => {
+    for (const peer of peers) views.set(peer, { ...viewOf(peer), ...view });
+    notify();
+  };
   return {
     of: (peer) => ({
-      admin: () => (holder === undefined ? undefined : { peer: holder, term }),
-      isAdmin: () => holder === peer,
-      async *changes({ signal }) {
-        let wake: (() => void) | undefined;
-        let fresh = true;
-        const notify = (): void => {
-          fresh = true;
-          wake?.();
-        };
-        watchers.add(notify);
-        signal.addEventListener("abort", notify);
-        while (!signal.aborted) {
-          if (!fresh)
-            await new Promise<void>((resolve) => {
-              wake = resolve;
-            });
-          fresh = false;
-          if (!signal.aborted) yield holder;
-        }
-        watchers.delete(notify);
-      },
+      admin: () => viewOf(peer).admin,
+      isAdmin: () => viewOf(peer).admin?.peer === peer,
+      changes: ({ signal }) => changes(watchers, () => viewOf(peer).admin, signal),
+      ...(voters && {
+        config: () => ({ voters: (voters ?? []).map((one) => ({ peer: one })) }),
+        term: () => viewOf(peer).term,
+      }),
     }),
     lead(peer) {
-      holder = peer;
       if (peer !== undefined) term++;
-      for (const notify of watchers) notify();
+      common = { term, admin: peer && { peer, term } };
+      views.clear();
+      notify();
+    },
+    async elect(candidate, among) {
+      const own = ++term;
+      // Whom they follow they forget only later: the log must be safe all the same.
+      show({ term: own }, among.keys());
+      if (!(await isElected(candidate, among, voters ?? []))) return false;
+      show({ term: own, admin: { peer: candidate, term: own } }, among.keys());
+      return true;
+    },
+    lapse: (peer) => show({ admin: undefined }, [peer]),
+    configure(next) {
+      voters = next;
+      notify();
     },
   };
+}
+
+async function isElected(
+  candidate: PeerId,
+  among: ReadonlyMap<PeerId, ElectedLog>,
+  voters: readonly PeerId[],
+): Promise<boolean> {
+  const last = await among.get(candidate)?.last();
+  if (last === undefined) return false;
+  const logs = [...among].filter(([peer]) => voters.includes(peer));
+  const votes = await Promise.all(
+    logs.map(async ([peer, log]) => peer === candidate || (await log.mayVoteFor(candidate, last))),
+  );
+  return 2 * votes.filter(Boolean).length > voters.length;
+}
+
+async function* changes<T>(
+  watchers: Set<() => void>,
+  current: () => T,
+  signal: AbortSignal,
+): AsyncGenerator<T> {
+  let wake: (() => void) | undefined;
+  let fresh = true;
+  const notify = (): void => {
+    fresh = true;
+    wake?.();
+  };
+  watchers.add(notify);
+  signal.addEventListener("abort", notify);
+  while (!signal.aborted) {
+    if (!fresh)
+      await new Promise<void>((resolve) => {
+        wake = resolve;
+      });
+    fresh = false;
+    if (!signal.aborted) yield current();
+  }
+  watchers.delete(notify);
 }
