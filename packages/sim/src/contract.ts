@@ -59,6 +59,11 @@ export interface System<Message, Running extends Process<Message> = Process<Mess
   readonly actions?: Readonly<Record<string, (running: Running, choice: number) => void>>;
   /** The node that faults should strike more often than others: a leader, for example. */
   readonly leader?: (world: World<Running>) => number | undefined;
+  /**
+   * Faults that hurt together, at times counted from the pattern's start: what an adversary who knows the protocol
+   * would try. The schedule holds them at times of its choice.
+   */
+  readonly patterns?: readonly ((random: () => number, nodes: number) => readonly Fault[])[];
   /** A message in the trace. @default its JSON */
   readonly describe?: (message: Message) => string;
 }
@@ -145,7 +150,7 @@ export interface SimOptions {
   /** The longest fault. @default 10_000 */
   readonly faultMs?: number;
   /** Relative frequencies; 0 leaves a kind out. @default 1 each, `crash` and `partition` 3, `lost-sync` 0 */
-  readonly weights?: Readonly<Partial<Record<Fault["kind"], number>>>;
+  readonly weights?: Readonly<Partial<Record<Fault["kind"] | "pattern", number>>>;
   /** Shortest and longest way of a message over a healthy link; links keep the order. @default [1, 20] */
   readonly delayMs?: readonly [number, number];
   /** Clocks run at 1 ± this. @default 0.01 */

@@ -8,7 +8,8 @@ export interface Patient {
   readonly id: number;
   readonly disk: MachineDisk;
   readonly clock: MachineClock;
-  /** Counts processes. */
+  /** Its process, which `epoch` counts; undefined while there is none. */
+  readonly running: unknown;
   readonly epoch: number;
   /** Faults that keep it down, paused, suspended. */
   down: number;
@@ -89,7 +90,7 @@ function crash({ unsynced, moment }: Of<"crash">, node: Patient, stage: Stage): 
 
 /** The pause of a process ends with the process. */
 function pause(node: Patient, stage: Stage): End {
-  if (node.down > 0) return undefined;
+  if (node.running === undefined) return undefined;
   const { epoch } = node;
   node.paused++;
   return () => {

@@ -2,7 +2,9 @@ import type { Fault, SimOptions, Target } from "./contract.ts";
 import { mix, sequence, type Random } from "./random.ts";
 
 /** Options with nothing left out. */
-export type Settings = Required<SimOptions> & { readonly weights: Readonly<Record<Fault["kind"], number>> };
+export type Settings = Required<SimOptions> & { readonly weights: Readonly<Record<Kind, number>> };
+
+type Kind = Fault["kind"] | "pattern";
 
 const DEFAULT_WEIGHTS: Settings["weights"] = {
   crash: 3,
@@ -19,6 +21,7 @@ const DEFAULT_WEIGHTS: Settings["weights"] = {
   duplicate: 1,
   reorder: 1,
   action: 1,
+  pattern: 1,
 };
 
 export function withDefaults(options: SimOptions): Settings {
@@ -40,21 +43,26 @@ export function withDefaults(options: SimOptions): Settings {
 export interface Cast {
   readonly leader: boolean;
   readonly actions: readonly string[];
+  readonly patterns: readonly ((random: Random, nodes: number) => readonly Fault[])[];
 }
 
-/** The faults of a seed, in order of time. A third come in bursts: the second blow hits where the first still hurts. */
+/**
+ * The faults of a seed, in order of time. A third come in bursts: the second blow hits where the first still hurts.
+ * Each seed leaves about half of the kinds out and has its own pace, since a mixture of everything hides what only a
+ * few kinds together bring about (swarm testing, Groce et al. 2012).
+ */
 export function schedule(seed: number, settings: Settings, cast: Cast): readonly Fault[] {
   const random = sequence(mix(seed, 1));
   const draw = new Draw(random, settings, cast);
   const faults: Fault[] = draw.drifts();
   const end = settings.durationMs - settings.healMs;
+  const every = settings.faultEveryMs * 4 ** (random() - 0.5);
   let at = 0;
   for (;;) {
     const burst = random() < 1 / 3;
-    at += Math.ceil(random() * (burst ? settings.faultEveryMs / 8 : settings.faultEveryMs * 2.9));
-    if (at >= end) return faults;
-    const fault = draw.fault(at);
-    if (fault !== undefined) faults.push(fault);
+    at += Math.ceil(random() * (burst ? every / 8 : every * 2.9));
+    if (at >= end) return faults.toSorted((a, b) => a.at - b.at);
+    faults.push(...draw.faults(at));
   }
 }
 
@@ -62,19 +70,22 @@ class Draw {
   readonly #random: Random;
   readonly #settings: Settings;
   readonly #cast: Cast;
-  readonly #kinds: readonly (readonly [Fault["kind"], number])[];
+  readonly #kinds: readonly (readonly [Kind, number])[];
 
   constructor(random: Random, settings: Settings, cast: Cast) {
     this.#random = random;
     this.#settings = settings;
     this.#cast = cast;
-    const { drift, action, ...rest } = settings.weights;
+    const { drift, action, pattern, ...rest } = settings.weights;
     const all = {
       ...rest,
       drift: settings.drift > 0 ? drift : 0,
       action: cast.actions.length > 0 ? action : 0,
+      pattern: cast.patterns.length > 0 ? pattern : 0,
     };
-    this.#kinds = kinds.map((kind) => [kind, all[kind]] as const);
+    const possible = kinds.filter((kind) => all[kind] > 0);
+    const some = possible.filter(() => random() < 0.5);
+    this.#kinds = (some.length > 0 ? some : possible).map((kind) => [kind, all[kind]] as const);
   }
 
   /** Every clock is wrong from the start. */
@@ -90,13 +101,23 @@ class Draw {
     }));
   }
 
-  fault(at: number): Fault | undefined {
+  faults(at: number): readonly Fault[] {
     const kind = this.#kind();
-    if (kind === undefined) return undefined;
+    if (kind === undefined) return [];
+    if (kind === "pattern") return this.#pattern(at);
     if (kind === "action")
-      return { kind, at, node: this.#node(), name: this.#action(), choice: this.#random() };
+      return [{ kind, at, node: this.#node(), name: this.#action(), choice: this.#random() }];
     const timed = { at, forMs: this.#length() };
-    return strikesNode(kind) ? this.#machine(kind, timed) : this.#network(kind, timed);
+    return [strikesNode(kind) ? this.#machine(kind, timed) : this.#network(kind, timed)];
+  }
+
+  #pattern(start: number): readonly Fault[] {
+    const { patterns } = this.#cast;
+    const faults = patterns[this.#below(patterns.length)]?.(this.#random, this.#settings.nodes) ?? [];
+    return faults.map((fault) => {
+      const at = start + Math.floor(fault.at);
+      return "forMs" in fault ? { ...fault, at, forMs: Math.ceil(fault.forMs) } : { ...fault, at };
+    });
   }
 
   #machine(kind: MachineKind, timed: Timed): Fault {
@@ -105,14 +126,14 @@ class Draw {
     return kind === "drift" ? { kind, ...timed, node, rate: this.#rate() } : { kind, ...timed, node };
   }
 
-  #network(kind: Exclude<Fault["kind"], MachineKind | "action">, timed: Timed): Fault {
+  #network(kind: Exclude<Kind, MachineKind | "action" | "pattern">, timed: Timed): Fault {
     if (kind === "partition") return { kind, ...timed, side: this.#side() };
     if (kind === "cut") return { kind, ...timed, ...this.#link() };
     if (kind === "slow") return { kind, ...timed, ...this.#link(), byMs: this.#late() };
     return { kind, ...timed, chance: this.#percent(0.5) };
   }
 
-  #kind(): Fault["kind"] | undefined {
+  #kind(): Kind | undefined {
     let left = this.#random() * this.#kinds.reduce((sum, [, weight]) => sum + weight, 0);
     return this.#kinds.find(([, weight]) => (left -= weight) < 0)?.[0];
   }
@@ -176,13 +197,13 @@ class Draw {
 type MachineKind = "crash" | "pause" | "suspend" | "full-disk" | "lost-sync" | "drift";
 type Timed = { readonly at: number; readonly forMs: number };
 
-function strikesNode(kind: Fault["kind"]): kind is MachineKind {
+function strikesNode(kind: Kind): kind is MachineKind {
   return ["crash", "pause", "suspend", "full-disk", "lost-sync", "drift"].includes(kind);
 }
 
 const kinds = Object.keys(DEFAULT_WEIGHTS).map((kind) => kindOf(kind));
 
-function kindOf(text: string): Fault["kind"] {
+function kindOf(text: string): Kind {
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the keys of a record over the kinds
-  return text as Fault["kind"];
+  return text as Kind;
 }

@@ -13,7 +13,8 @@ export function sim<Message, Running extends Process<Message>>(
   options: SimOptions = {},
 ): Simulator {
   const settings = checked(withDefaults(options));
-  const cast = { leader: system.leader !== undefined, actions: Object.keys(system.actions ?? {}) };
+  const { leader, actions = {}, patterns = [] } = system;
+  const cast = { leader: leader !== undefined, actions: Object.keys(actions), patterns };
   const perform = (plan: Plan, trace: boolean): Run =>
     new Simulation(system, plan, { settings, trace }).run();
   const simulator: Simulator = {

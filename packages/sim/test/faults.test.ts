@@ -213,3 +213,14 @@ it("a machine that two faults keep down starts when both are over; a pause ends 
   expect(seen[0]!.boots).toEqual([0, 3500]);
   expect(between(seen[0]!.ticks, 3500, 4050)).toHaveLength(5);
 });
+
+it("a pause strikes nobody where no process is, and does not wait for the next one", () => {
+  const { seen, run } = watch([
+    { kind: "suspend", at: 2000, forMs: 1000, node: 0 },
+    { kind: "crash", at: 2500, forMs: 10, node: 0, unsynced: "kept", moment: "now" },
+    { kind: "pause", at: 2900, forMs: 1000, node: 0 },
+  ]);
+  expect(seen[0]!.boots).toEqual([0, 3000]);
+  expect(between(seen[0]!.ticks, 3000, 3950)).toHaveLength(9);
+  expect(run.trace.join("\n")).toContain("*** finds nobody: pause of 0");
+});

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { type Host, formatRun, sim, type SimOptions, type World } from "../src/index.ts";
+import { type Fault, type Host, formatRun, sim, type SimOptions, type World } from "../src/index.ts";
 
 interface Holder {
   message(from: number, message: "ask" | "granted"): void;
@@ -111,6 +111,21 @@ describe("a run", () => {
   });
 });
 
+it("a pattern's faults keep their distances, wherever the schedule puts them", () => {
+  const pattern = (random: () => number): readonly [Fault, Fault] => [
+    { kind: "pause", at: 0, forMs: 1, node: 2 },
+    { kind: "cut", at: 250 + 0.5 * random(), forMs: 777.5, from: 2, to: 1 },
+  ];
+  const rest = { crash: 0, partition: 0, drop: 0, drift: 0, slow: 0, suspend: 0, pause: 0, cut: 0 };
+  const only = { ...rest, reorder: 0, duplicate: 0, "full-disk": 0 };
+  const { faults } = sim({ ...lender(true), patterns: [pattern] }, { weights: only }).run(1);
+  const pauses = faults.filter(({ kind }) => kind === "pause");
+  expect(pauses.length).toBeGreaterThan(5);
+  const cuts = pauses.map(({ at }) => ({ kind: "cut", at: at + 250, forMs: 778, from: 2, to: 1 }));
+  expect(faults.filter(({ kind }) => kind === "cut")).toEqual(cuts);
+  expect(faults.map(({ at }) => at)).toEqual(faults.map(({ at }) => at).toSorted((a, b) => a - b));
+});
+
 describe("liveness", () => {
   const options = { durationMs: 10_000, healMs: 6000, healWithinMs: 2000, weights: { crash: 0 } };
   const becoming = (from: number, to: number) => ({
@@ -150,7 +165,7 @@ describe("shrinking", () => {
     expect(small.durationMs).toBeLessThan(2000);
     expect(simulator.replay(small)).toEqual(small);
     expect(formatRun(small)).toMatch(
-      /^seed \d+, 4 nodes, \d+ ms.*\nfaults:[^]*crash of 0[^]*VIOLATED at .* two nodes hold/,
+      /^seed \d+, 3 nodes, \d+ ms.*\nfaults:[^]*crash of 0[^]*VIOLATED at .* two nodes hold/,
     );
   });
 
