@@ -1,5 +1,5 @@
-import type { Canonical, PeerId } from "@chorus/kernel";
-import { InvalidInputError } from "@chorus/kernel";
+import { createHash } from "node:crypto";
+import { type Canonical, encodeCanonical, InvalidInputError, type PeerId } from "@chorus/kernel";
 import type { ElectionConfig, Voter } from "./contract.ts";
 
 /** More voters make every commit slower without surviving more than anyone needs. */
@@ -12,10 +12,18 @@ export function firstConfig(cluster: string, voters: readonly PeerId[]): Electio
     throw new InvalidInputError("voters", `must be 1 to ${MAX_VOTERS} peers`);
   return {
     cluster,
+    founding: foundingOf(cluster, peers),
     cterm: 0,
     version: 1,
     voters: peers.map((peer) => ({ peer, eligible: true, priority: 0 })),
   };
+}
+
+/** The same voters found the same mesh, however often they try: an unfinished founding can be taken up again. */
+export function foundingOf(cluster: string, voters: readonly PeerId[]): string {
+  return createHash("sha256")
+    .update(encodeCanonical({ cluster, voters: [...voters] }))
+    .digest("hex");
 }
 
 /** Votes that any two quorums must share at least one of. */
@@ -31,6 +39,7 @@ export function voterOf(config: ElectionConfig | undefined, peer: PeerId): Voter
 export function sameVoters(a: ElectionConfig, b: ElectionConfig): boolean {
   return (
     a.cluster === b.cluster &&
+    a.founding === b.founding &&
     a.version === b.version &&
     a.voters.length === b.voters.length &&
     a.voters.every((voter, i) => sameVoter(voter, b.voters[i]))
@@ -42,16 +51,28 @@ export function isOlder(a: Pick<ElectionConfig, "cterm" | "version">, b: Electio
   return a.cterm < b.cterm || (a.cterm === b.cterm && a.version < b.version);
 }
 
+/** Voters that were added, removed or altered: any two majorities meet only when it is one. */
+export function distance(a: ElectionConfig, b: ElectionConfig): number {
+  const peers = new Set([...a.voters, ...b.voters].map(({ peer }) => peer));
+  return [...peers].filter((peer) => !sameVoter(voterOf(a, peer), voterOf(b, peer))).length;
+}
+
 /** The configuration as a value with one encoding. */
 export function canonicalConfig(config: ElectionConfig): Canonical {
   return {
     cluster: config.cluster,
+    founding: config.founding,
     cterm: config.cterm,
     version: config.version,
     voters: config.voters.map(({ peer, eligible, priority }) => ({ peer, eligible, priority })),
   };
 }
 
-function sameVoter(a: Voter, b: Voter | undefined): boolean {
-  return b !== undefined && a.peer === b.peer && a.eligible === b.eligible && a.priority === b.priority;
+export function hashConfig(config: ElectionConfig): Uint8Array {
+  const hash = createHash("sha256").update(encodeCanonical(canonicalConfig(config)));
+  return new Uint8Array(hash.digest());
+}
+
+function sameVoter(a: Voter | undefined, b: Voter | undefined): boolean {
+  return a?.peer === b?.peer && a?.eligible === b?.eligible && a?.priority === b?.priority;
 }

@@ -1,22 +1,29 @@
-import type { Clock, Logger, Signer } from "@chorus/kernel";
-import { signBallot } from "./certificate.ts";
-import type { VoteStore } from "./contract.ts";
+import type { Clock, Logger, PeerId, Signer } from "@chorus/kernel";
+import { signApproval, signBallot, signTransfer } from "./certificate.ts";
+import type { ElectedLog, VoteStore } from "./contract.ts";
 import { type Effect, type Input, type State, wakeAt } from "./core/state.ts";
 import { step } from "./core/step.ts";
+import type { SuspendWatch } from "./suspend-watch.ts";
+import type { Message } from "./wire.ts";
+
+type Question = Extract<Effect, { kind: "read-log" | "check-log" | "check-commit" }>;
+type Signing = Extract<Effect, { kind: "vote" | "approve" | "transfer" }>;
 
 /** Effects that need no answer. */
-export type Outgoing = Exclude<Effect, { kind: "persist" | "vote" }>;
+export type Outgoing = Exclude<Effect, Question | Signing | { kind: "persist" }>;
 
 /** What the driver needs to carry out effects. */
 export interface DriverPorts {
   readonly clock: Clock;
+  readonly suspends: SuspendWatch;
   readonly signer: Signer;
   readonly store: VoteStore;
+  readonly log?: ElectedLog;
   readonly logger: Logger;
   /** Sends, announces or reports; returns at once. */
   readonly emit: (effect: Outgoing) => void;
-  /** Hands a signed vote to another candidate. */
-  readonly deliverVote: (vote: Effect & { kind: "vote" }, signature: Uint8Array) => void;
+  /** Sends to one peer; returns at once. */
+  readonly send: (to: PeerId, message: Message) => void;
   /** Called when all effects of a step are done. */
   readonly publish: (state: State) => void;
 }
@@ -67,6 +74,7 @@ class StepDriver implements Driver {
 
   async #run(): Promise<void> {
     while (!this.#stopped) {
+      if (this.#ports.suspends.slept()) await this.#advance({ kind: "resumed" });
       const next = this.#waiting.shift();
       const idle = wakeAt(this.#state) - this.#ports.clock.monotonic();
       if (next !== undefined) await this.#advance(next.input);
@@ -78,29 +86,62 @@ class StepDriver implements Driver {
   }
 
   async #advance(input: Input): Promise<void> {
-    const { state, effects } = step(this.#state, input, this.#ports.clock.monotonic());
+    const { suspends, clock, publish, logger } = this.#ports;
+    const { state, effects } = step(this.#state, input, clock.monotonic());
+    if (input.kind === "resumed" || state.beatNumber !== this.#state.beatNumber) suspends.note();
     try {
       for (const effect of effects) {
         await this.#perform(effect);
         if (effect.kind === "persist") this.#state = state;
       }
       this.#state = state;
-      this.#ports.publish(state);
+      publish(state);
     } catch (error) {
       // Nothing was said, so nothing was promised: the input counts as a lost message.
-      this.#ports.logger.error("vote could not be stored", { cause: error });
+      logger.error("vote could not be stored", { cause: error });
       await this.#pause(state.timing.beat);
+      return;
     }
+    // Now everyone here knows the raised term: the log takes nothing from older admins while it looks.
+    for (const effect of effects) if (isQuestion(effect)) void this.#ask(effect);
   }
 
   async #perform(effect: Effect): Promise<void> {
-    const { store, signer, deliverVote, emit } = this.#ports;
+    const { store, emit } = this.#ports;
     if (effect.kind === "persist") await store.save(effect.state);
-    else if (effect.kind === "vote") {
+    else if (isSigning(effect)) await this.#sign(effect);
+    else if (!isQuestion(effect)) emit(effect);
+  }
+
+  async #sign(effect: Signing): Promise<void> {
+    const { signer, send } = this.#ports;
+    const { self } = this.#state;
+    if (effect.kind === "transfer") {
+      const { to, term, config } = effect;
+      const signature = await signTransfer({ config, term, successor: to }, signer);
+      send(to, { kind: "transfer", term, signature });
+    } else if (effect.kind === "vote") {
+      const { candidate, term } = effect;
       const signature = await signBallot(effect, signer);
-      if (effect.candidate !== this.#state.self) deliverVote(effect, signature);
-      else void this.push({ kind: "own-vote", term: effect.term, signature });
-    } else emit(effect);
+      if (candidate === self) void this.push({ kind: "own-vote", term, signature });
+      else send(candidate, { kind: "vote-reply", term, granted: true, signature });
+    } else {
+      const { to, config } = effect;
+      const signature = await signApproval(effect, signer);
+      if (to === self) void this.push({ kind: "own-approval", config, signature });
+      else send(to, { kind: "approval", config, signature });
+    }
+  }
+
+  /** An answer that does not come is like a lost message. */
+  async #ask(effect: Question): Promise<void> {
+    const { log, logger } = this.#ports;
+    if (log === undefined) return;
+    try {
+      await this.push(await answer(effect, log));
+    } catch (error) {
+      logger.error("log did not answer", { question: effect.kind, cause: error });
+    }
   }
 
   async #pause(ms: number): Promise<void> {
@@ -109,4 +150,23 @@ class StepDriver implements Driver {
     await this.#ports.clock.sleep(ms, woken).catch(() => undefined);
     this.#wake = undefined;
   }
+}
+
+async function answer(effect: Question, log: ElectedLog): Promise<Input> {
+  if (effect.kind === "read-log") return { kind: "log-position", term: effect.term, last: await log.last() };
+  if (effect.kind === "check-commit") {
+    const { term } = effect;
+    return { kind: "commit-verdict", term, committed: await log.isCommittedIn(term) };
+  }
+  const { question } = effect;
+  const granted = await log.mayVoteFor(question.candidate, question.last);
+  return { kind: "log-verdict", question, granted };
+}
+
+function isQuestion(effect: Effect): effect is Question {
+  return effect.kind === "read-log" || effect.kind === "check-log" || effect.kind === "check-commit";
+}
+
+function isSigning(effect: Effect): effect is Signing {
+  return effect.kind === "vote" || effect.kind === "approve" || effect.kind === "transfer";
 }

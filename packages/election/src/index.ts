@@ -23,16 +23,16 @@
  *
  * @packageDocumentation
  */
-export { verifyCertificate } from "./certificate.ts";
+export { verifyCertificate, verifyEquivocation } from "./certificate.ts";
 export type {
   Admin,
   AdminCert,
   Election,
   ElectionComponents,
   ElectionConfig,
+  ElectionEvent,
   ElectionOptions,
-  VoteState,
-  VoteStore,
+  EquivocationProof,
 } from "./contract.ts";
 export { election } from "./election.ts";
 export { sqliteVoteStore } from "./vote-store.ts";

@@ -3,7 +3,7 @@ import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import type { VoteStore } from "./contract.ts";
 import { VoteStoreError } from "./errors.ts";
-import { encodeVoteState, parseVoteState } from "./wire.ts";
+import { encodeVoteState, parseVoteState } from "./vote-state.ts";
 
 /**
  * Keeps the vote in a SQLite file, flushed to the disk on every save. The file is locked: a second process with

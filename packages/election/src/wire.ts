@@ -1,28 +1,62 @@
+import { type Canonical, decodeCanonical, encodeCanonical, InvalidInputError } from "@chorus/kernel";
+import { parsePeerId, type PeerId } from "@chorus/kernel";
+import { canonicalConfig } from "./config.ts";
+import type { AdminCert, ConfigChange, ElectionConfig, LogPosition } from "./contract.ts";
 import {
-  type Canonical,
-  decodeCanonical,
-  encodeCanonical,
-  InvalidInputError,
-  parsePeerId,
-} from "@chorus/kernel";
-import { canonicalConfig, MAX_VOTERS } from "./config.ts";
-import type { AdminCert, ElectionConfig, SignedVote, VoteState, Voter } from "./contract.ts";
+  canonicalCertificate,
+  canonicalChange,
+  count,
+  type Fields,
+  fields,
+  flag,
+  MAX_TERM,
+  parseCertificate,
+  parseChange,
+  parseConfig,
+  parsePosition,
+  priority,
+  signatureOf,
+  text,
+} from "./wire-parts.ts";
 
 /** Direct conversations between members: one-way streams of {@link Message} frames. */
 export const PROTOCOL = "/chorus/election/1.0.0";
-/** Presence and certificates for whoever listens. */
+/** Presence, certificates and proofs of lies for whoever listens. */
 export const TOPIC = "chorus/election/v1";
 /** Largest frame, before anything is parsed. */
 const MAX_BYTES = 16_384;
-/** One voter that claims the last safe integer must not end all elections: no real mesh gets near this. */
-const MAX_TERM = 2 ** 40;
+
+/** How far a peer has followed a mesh's configurations; founding "" and version 0 for one that knows none. */
+export interface Known {
+  readonly founding: string;
+  readonly version: number;
+}
+
+/** Proof that the admin of a term let this candidate stand at once. */
+export interface TransferProof {
+  readonly term: number;
+  readonly signature: Uint8Array;
+}
 
 /** What members tell each other on a direct stream. The sender is the authenticated peer of the stream. */
 export type Message =
   /** "Would you vote for me in this term?" Changes nothing at the receiver. */
-  | { readonly kind: "pre-vote"; readonly term: number; readonly cterm: number; readonly version: number }
+  | {
+      readonly kind: "pre-vote";
+      readonly term: number;
+      readonly founding: string;
+      readonly cterm: number;
+      readonly version: number;
+      readonly last: LogPosition;
+    }
   | { readonly kind: "pre-vote-reply"; readonly term: number; readonly granted: boolean }
-  | { readonly kind: "vote-request"; readonly term: number; readonly config: ElectionConfig }
+  | {
+      readonly kind: "vote-request";
+      readonly term: number;
+      readonly config: ElectionConfig;
+      readonly last: LogPosition;
+      readonly transfer?: TransferProof;
+    }
   /** `signature` is empty when refused; `term` is the highest the voter knows then. */
   | {
       readonly kind: "vote-reply";
@@ -30,67 +64,139 @@ export type Message =
       readonly granted: boolean;
       readonly signature: Uint8Array;
     }
-  | { readonly kind: "beat"; readonly term: number; readonly number: number }
-  | { readonly kind: "beat-ack"; readonly term: number; readonly number: number }
-  /** "Are you the admin?" Only the admin answers, with its certificate. */
-  | { readonly kind: "probe" }
+  /** `version` of the configuration in force: whoever is behind asks. */
+  | { readonly kind: "beat"; readonly term: number; readonly number: number; readonly version: number }
+  /** `cterm` and `version` of the configuration that the voter has installed. */
+  | {
+      readonly kind: "beat-ack";
+      readonly term: number;
+      readonly number: number;
+      readonly cterm: number;
+      readonly version: number;
+    }
+  /** "Are you the admin?" The admin answers with its certificate; whoever can, with the changes after `known`. */
+  | ({ readonly kind: "probe" } & Known)
   | { readonly kind: "certificate"; readonly certificate: AdminCert }
-  /** The admin of this term gives the lead up; its lease has ended. */
-  | { readonly kind: "resign"; readonly term: number };
+  | { readonly kind: "change"; readonly change: ConfigChange }
+  /** The admin of this term asks the voters of the configuration before to approve the next one. */
+  | { readonly kind: "propose"; readonly term: number; readonly config: ElectionConfig }
+  | { readonly kind: "approval"; readonly config: ElectionConfig; readonly signature: Uint8Array }
+  /** The admin of this term gives the lead up, perhaps to a successor; its lease has ended. */
+  | { readonly kind: "resign"; readonly term: number; readonly successor?: PeerId }
+  /** To the successor: it may stand at once. */
+  | ({ readonly kind: "transfer" } & TransferProof)
+  /** "Let us found this mesh." The answer is an approval. */
+  | { readonly kind: "found"; readonly config: ElectionConfig }
+  /** The proposer of this founding has given it up, and never completed it. */
+  | { readonly kind: "withdraw"; readonly founding: string };
 
 /** Gossip body of type `presence`. */
 export interface Presence {
   readonly role: "voter" | "observer";
   readonly uptimeMs: number;
+  /** Whether this peer would vote, if the configuration named it. */
+  readonly wants: boolean;
+  readonly eligible: boolean;
+  readonly priority: number;
+  /** The mesh that this peer takes part in, "" when none yet. */
+  readonly founding: string;
 }
 
 export function encodeMessage(message: Message): Uint8Array {
-  if (message.kind === "certificate")
-    return encodeCanonical({ kind: message.kind, certificate: canonicalCertificate(message.certificate) });
-  if (message.kind === "vote-request")
-    return encodeCanonical({ ...message, config: canonicalConfig(message.config) });
-  return encodeCanonical(message);
+  return encodeCanonical(canonicalMessage(message));
 }
+
+function canonicalMessage(message: Message): Canonical {
+  if (message.kind === "certificate")
+    return { kind: message.kind, certificate: canonicalCertificate(message.certificate) };
+  if (message.kind === "change") return { kind: message.kind, change: canonicalChange(message.change) };
+  if (message.kind === "vote-request") {
+    const { transfer, config, last, ...rest } = message;
+    const proof = transfer === undefined ? {} : { transfer: { ...transfer } };
+    return { ...rest, config: canonicalConfig(config), last: { ...last }, ...proof };
+  }
+  if (message.kind === "pre-vote") return { ...message, last: { ...message.last } };
+  if (message.kind === "resign") {
+    const { successor, ...rest } = message;
+    return successor === undefined ? rest : { ...rest, successor };
+  }
+  return "config" in message ? { ...message, config: canonicalConfig(message.config) } : { ...message };
+}
+
+type Kind = Message["kind"];
+
+/** One parser a kind: a message without an entry here does not exist. */
+const PARSERS: { readonly [K in Kind]: (value: Fields) => Extract<Message, { kind: K }> } = {
+  "pre-vote": (value) => ({
+    kind: "pre-vote",
+    term: termOf(value),
+    founding: text(value["founding"], "founding"),
+    cterm: count(value["cterm"], "cterm", MAX_TERM),
+    version: count(value["version"], "version"),
+    last: parsePosition(value["last"]),
+  }),
+  "pre-vote-reply": (value) => ({
+    kind: "pre-vote-reply",
+    term: termOf(value),
+    granted: flag(value["granted"], "granted"),
+  }),
+  "vote-request": (value) => ({
+    kind: "vote-request",
+    term: termOf(value),
+    config: parseConfig(value["config"]),
+    last: parsePosition(value["last"]),
+    ...(value["transfer"] === undefined
+      ? {}
+      : { transfer: parseTransfer(fields(value["transfer"], "transfer")) }),
+  }),
+  "vote-reply": (value) => ({
+    kind: "vote-reply",
+    term: termOf(value),
+    granted: flag(value["granted"], "granted"),
+    signature: signatureOf(value["signature"], "signature"),
+  }),
+  beat: (value) => ({
+    kind: "beat",
+    term: termOf(value),
+    number: count(value["number"], "number"),
+    version: count(value["version"], "version"),
+  }),
+  "beat-ack": (value) => ({
+    kind: "beat-ack",
+    term: termOf(value),
+    number: count(value["number"], "number"),
+    cterm: count(value["cterm"], "cterm", MAX_TERM),
+    version: count(value["version"], "version"),
+  }),
+  probe: (value) => ({
+    kind: "probe",
+    founding: text(value["founding"], "founding"),
+    version: count(value["version"], "version"),
+  }),
+  certificate: (value) => ({ kind: "certificate", certificate: parseCertificate(value["certificate"]) }),
+  change: (value) => ({ kind: "change", change: parseChange(value["change"]) }),
+  propose: (value) => ({ kind: "propose", term: termOf(value), config: parseConfig(value["config"]) }),
+  approval: (value) => ({
+    kind: "approval",
+    config: parseConfig(value["config"]),
+    signature: signatureOf(value["signature"], "signature"),
+  }),
+  resign: (value) => ({
+    kind: "resign",
+    term: termOf(value),
+    ...(value["successor"] === undefined ? {} : { successor: parsePeerId(value["successor"], "successor") }),
+  }),
+  transfer: (value) => ({ kind: "transfer", ...parseTransfer(value) }),
+  found: (value) => ({ kind: "found", config: parseConfig(value["config"]) }),
+  withdraw: (value) => ({ kind: "withdraw", founding: text(value["founding"], "founding") }),
+};
 
 /** @throws InvalidInputError */
 export function parseMessage(bytes: Uint8Array): Message {
   const value = fields(decodeCanonical(bytes, { maxBytes: MAX_BYTES, maxDepth: 8 }), "message");
   const kind = value["kind"];
-  if (kind === "probe") return { kind };
-  if (kind === "certificate") return { kind, certificate: parseCertificate(value["certificate"]) };
-  const term = count(value["term"], "term", MAX_TERM);
-  if (kind === "vote-request") return { kind, term, config: parseConfig(value["config"]) };
-  if (kind === "beat" || kind === "beat-ack") return { kind, term, number: count(value["number"], "number") };
-  if (kind === "resign") return { kind, term };
-  if (kind === "pre-vote") {
-    const [cterm, version] = [count(value["cterm"], "cterm"), count(value["version"], "version")];
-    return { kind, term, cterm, version };
-  }
-  const granted = flag(value["granted"], "granted");
-  if (kind === "pre-vote-reply") return { kind, term, granted };
-  if (kind === "vote-reply")
-    return { kind, term, granted, signature: bytesOf(value["signature"], "signature") };
-  throw new InvalidInputError("kind", "is unknown");
-}
-
-export function canonicalCertificate(certificate: AdminCert): Canonical {
-  return {
-    config: canonicalConfig(certificate.config),
-    term: certificate.term,
-    candidate: certificate.candidate,
-    votes: certificate.votes.map(({ voter, signature }) => ({ voter, signature })),
-  };
-}
-
-/** Checks the shape; the votes are checked by `verifyCertificate`. @throws InvalidInputError */
-export function parseCertificate(input: Canonical | undefined): AdminCert {
-  const value = fields(input, "certificate");
-  return {
-    config: parseConfig(value["config"]),
-    term: count(value["term"], "certificate/term", MAX_TERM),
-    candidate: parsePeerId(value["candidate"], "certificate/candidate"),
-    votes: list(value["votes"], "certificate/votes").map(parseVote),
-  };
+  if (!isKind(kind)) throw new InvalidInputError("kind", "is unknown");
+  return PARSERS[kind](value);
 }
 
 /** @throws InvalidInputError */
@@ -98,87 +204,24 @@ export function parsePresence(input: Canonical): Presence {
   const value = fields(input, "presence");
   const role = value["role"];
   if (role !== "voter" && role !== "observer") throw new InvalidInputError("role", "is unknown");
-  return { role, uptimeMs: count(value["uptimeMs"], "uptimeMs") };
-}
-
-export function encodeVoteState({ term, votedFor, config }: VoteState): Uint8Array {
-  return encodeCanonical({
-    term,
-    votedFor: votedFor ?? null,
-    config: config === undefined ? null : canonicalConfig(config),
-  });
-}
-
-/** @throws InvalidInputError */
-export function parseVoteState(bytes: Uint8Array): VoteState {
-  const value = fields(decodeCanonical(bytes, { maxBytes: MAX_BYTES, maxDepth: 8 }), "state");
-  const { votedFor, config } = value;
   return {
-    term: count(value["term"], "term", MAX_TERM),
-    ...(votedFor === null ? {} : { votedFor: parsePeerId(votedFor, "votedFor") }),
-    ...(config === null ? {} : { config: parseConfig(config) }),
+    role,
+    uptimeMs: count(value["uptimeMs"], "uptimeMs"),
+    wants: flag(value["wants"], "wants"),
+    eligible: flag(value["eligible"], "eligible"),
+    priority: priority(value["priority"]),
+    founding: text(value["founding"], "founding"),
   };
 }
 
-function parseConfig(input: Canonical | undefined): ElectionConfig {
-  const value = fields(input, "config");
-  const { cluster } = value;
-  if (typeof cluster !== "string" || cluster.length > 64)
-    throw new InvalidInputError("cluster", "must be a name");
-  const voters = list(value["voters"], "voters").map(parseVoter);
-  if (voters.length === 0) throw new InvalidInputError("voters", "must not be empty");
-  const sorted = voters.every((voter, i) => i === 0 || (voters[i - 1]?.peer ?? "") < voter.peer);
-  if (!sorted) throw new InvalidInputError("voters", "must be sorted, each once");
-  return {
-    cluster,
-    cterm: count(value["cterm"], "cterm", MAX_TERM),
-    version: count(value["version"], "version"),
-    voters,
-  };
+function isKind(kind: Canonical | undefined): kind is Kind {
+  return typeof kind === "string" && Object.hasOwn(PARSERS, kind);
 }
 
-function parseVoter(input: Canonical): Voter {
-  const value = fields(input, "voter");
-  return {
-    peer: parsePeerId(value["peer"], "voter/peer"),
-    eligible: flag(value["eligible"], "voter/eligible"),
-    priority: count(value["priority"], "voter/priority"),
-  };
+function termOf(value: Fields): number {
+  return count(value["term"], "term", MAX_TERM);
 }
 
-function parseVote(input: Canonical): SignedVote {
-  const value = fields(input, "vote");
-  return {
-    voter: parsePeerId(value["voter"], "vote/voter"),
-    signature: bytesOf(value["signature"], "vote/signature"),
-  };
-}
-
-function fields(value: Canonical | undefined, path: string): Readonly<Record<string, Canonical>> {
-  if (value === null || typeof value !== "object" || Array.isArray(value) || value instanceof Uint8Array)
-    throw new InvalidInputError(path, "must be a map");
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the other members of Canonical are excluded above
-  return value as Readonly<Record<string, Canonical>>;
-}
-
-function list(value: Canonical | undefined, path: string): readonly Canonical[] {
-  if (!Array.isArray(value) || value.length > MAX_VOTERS)
-    throw new InvalidInputError(path, `must be a list of at most ${MAX_VOTERS}`);
-  return value;
-}
-
-function count(value: Canonical | undefined, path: string, max: number = Number.MAX_SAFE_INTEGER): number {
-  if (typeof value !== "number" || value < 0 || value > max)
-    throw new InvalidInputError(path, "must be a count in range");
-  return value;
-}
-
-function flag(value: Canonical | undefined, path: string): boolean {
-  if (typeof value !== "boolean") throw new InvalidInputError(path, "must be true or false");
-  return value;
-}
-
-function bytesOf(value: Canonical | undefined, path: string): Uint8Array {
-  if (!(value instanceof Uint8Array) || value.length > 64) throw new InvalidInputError(path, "must be bytes");
-  return value;
+function parseTransfer(value: Fields): TransferProof {
+  return { term: termOf(value), signature: signatureOf(value["signature"], "signature") };
 }

@@ -2,7 +2,9 @@ import { describe, expect, it } from "vitest";
 import type { AdminCert } from "../src/index.ts";
 import { verifyCertificate } from "../src/index.ts";
 import { signBallot } from "../src/certificate.ts";
-import { encodeMessage, PROTOCOL, TOPIC, canonicalCertificate } from "../src/wire.ts";
+import { firstConfig } from "../src/config.ts";
+import { encodeMessage, PROTOCOL, TOPIC } from "../src/wire.ts";
+import { canonicalCertificate } from "../src/wire-parts.ts";
 import { memoryVoteStore } from "../src/testing/index.ts";
 import { peers, record, setup, signers, until } from "./fixtures/setup.ts";
 
@@ -91,27 +93,14 @@ describe("a lone voter", () => {
     const store = memoryVoteStore();
     await store.save({
       term: 4,
-      config: {
-        cluster: "other",
-        cterm: 0,
-        version: 1,
-        voters: [{ peer: peers[0]!, eligible: true, priority: 0 }],
-      },
+      config: firstConfig("other", [peers[0]!]),
     });
     await expect(mesh.join(voter, { role: "voter" }, store)).rejects.toMatchObject({
       code: "election/wrong-store",
     });
     const taken = memoryVoteStore();
-    await taken.save({
-      term: 4,
-      config: {
-        cluster: "mesh",
-        cterm: 0,
-        version: 1,
-        voters: [{ peer: peers[1]!, eligible: true, priority: 0 }],
-      },
-    });
-    await expect(mesh.join(voter, { role: "voter" }, taken)).rejects.toMatchObject({
+    await taken.save({ term: 4, config: firstConfig("mesh", [peers[voter]!]) });
+    await expect(mesh.join(voter, { role: "observer" }, taken)).rejects.toMatchObject({
       code: "election/wrong-store",
     });
     await expect(mesh.join(voter, { role: "voter", voters: [peers[1]!] })).rejects.toMatchObject({
@@ -226,13 +215,13 @@ describe("an observer", () => {
     const { certificate } = voting.admin()!;
     const stream = await insider.streams.open(peers[observer]!, PROTOCOL, new AbortController());
     await stream.send(encodeMessage({ kind: "resign", term: 1 }));
-    await stream.send(encodeMessage({ kind: "beat", term: 7, number: 1 }));
+    await stream.send(encodeMessage({ kind: "beat", term: 7, number: 1, version: 1 }));
     await mesh.clock.advance(0);
     expect(voting.admin()).toMatchObject({ peer: peers[voter], term: 1 });
     await admin.kill();
     await until(() => voting.admin() === undefined);
     await stream.send(encodeMessage({ kind: "certificate", certificate }));
-    await stream.send(encodeMessage({ kind: "beat", term: 1, number: 99 }));
+    await stream.send(encodeMessage({ kind: "beat", term: 1, number: 99, version: 1 }));
     await mesh.clock.advance(0);
     expect(voting.admin()).toBeUndefined();
   });
@@ -259,12 +248,7 @@ describe("losing the admin", () => {
     async (profile, timeoutMs) => {
       await using mesh = await setup();
       const silent = mesh.network.join(signers[voter]!);
-      const config = {
-        cluster: "mesh",
-        cterm: 0,
-        version: 1,
-        voters: [{ peer: peers[voter]!, eligible: true, priority: 0 }],
-      };
+      const config = firstConfig("mesh", [peers[voter]!]);
       const ballot = { config, term: 1, candidate: peers[voter]! };
       const signature = await signBallot(ballot, signers[voter]!);
       const { voting } = await mesh.join(observer, { role: "observer", profile });
@@ -273,7 +257,7 @@ describe("losing the admin", () => {
       await stream.send(encodeMessage({ kind: "certificate", certificate }));
       await until(() => voting.admin() !== undefined);
       await mesh.clock.advance(timeoutMs / 2);
-      await stream.send(encodeMessage({ kind: "beat", term: 1, number: 1 }));
+      await stream.send(encodeMessage({ kind: "beat", term: 1, number: 1, version: 1 }));
       await mesh.clock.advance(timeoutMs - 1);
       expect(voting.admin()?.term).toBe(1);
       await mesh.clock.advance(1);

@@ -1,7 +1,8 @@
 import type { PeerId } from "@chorus/kernel";
 import { voterOf } from "../config.ts";
-import type { Message } from "../wire.ts";
-import { ANNOUNCE_MS, type Cause, type Effect, type Role, type State } from "./state.ts";
+import type { Known, Message } from "../wire.ts";
+import type { Lineage } from "./lineage.ts";
+import { ABSENT_MS, type Cause, type Effect, type Role, type State } from "./state.ts";
 
 /** A state being changed, and what is to be done about it; it lives for one step. */
 export interface Draft {
@@ -23,14 +24,27 @@ export function send(draft: Draft, to: PeerId, message: Message): void {
   draft.effects.push({ kind: "send", to, message });
 }
 
+export function broadcast(draft: Draft, message: Message): void {
+  draft.effects.push({ kind: "broadcast", message });
+}
+
 export function toVoters(draft: Draft, message: Message): void {
   for (const { peer } of draft.state.config?.voters ?? [])
     if (peer !== draft.state.self) send(draft, peer, message);
 }
 
+/** How far this peer has come; the answer to a probe starts there. */
+export function known({ config }: State): Known {
+  return { founding: config?.founding ?? "", version: config?.version ?? 0 };
+}
+
+export function ask(draft: Draft, peer: PeerId): void {
+  send(draft, peer, { kind: "probe", ...known(draft.state) });
+}
+
 export function stepDown(draft: Draft, cause: Cause): void {
   become(draft, "follower", cause);
-  set(draft, { alive: false, leaseUntil: -Infinity, beatAt: Infinity, rounds: [] });
+  set(draft, { alive: false, leaseUntil: -Infinity, beatAt: Infinity, rounds: [], proposal: undefined });
   rearm(draft);
 }
 
@@ -41,7 +55,27 @@ export function raiseTerm(draft: Draft, term: number): void {
     become(draft, "follower", "higher term");
     rearm(draft);
   }
-  set(draft, { term, votedFor: undefined, alive: false });
+  set(draft, { term, votedFor: undefined, alive: false, checking: undefined, transfer: undefined });
+}
+
+/** Takes a configuration over, and with it the role that it gives this peer. */
+export function install(draft: Draft, lineage: Lineage): void {
+  const { self, settings, role, config } = draft.state;
+  // Also when only its term is new: the votes being counted are for the old one.
+  const replaced = config !== lineage.config;
+  set(draft, { ...lineage, pledge: undefined });
+  const votes = settings.mayVote && voterOf(lineage.config, self) !== undefined;
+  if (votes && role === "observer") {
+    become(draft, "follower", "made a voter");
+    rearm(draft);
+  } else if (!votes && role !== "observer") {
+    become(draft, "observer", "no longer a voter");
+    set(draft, { leaseUntil: -Infinity, beatAt: Infinity, rounds: [], proposal: undefined });
+    rearm(draft);
+  } else if (replaced && (role === "pre-candidate" || role === "candidate")) {
+    become(draft, "follower", "newer configuration");
+    rearm(draft);
+  }
 }
 
 /** Restarts the wait for the admin: the longer-lived stand earlier, and a little chance keeps them apart. */
@@ -58,7 +92,7 @@ export function patience(draft: Draft): number {
   return draft.state.timing.timeout / 4 + spread(draft);
 }
 
-function spread(draft: Draft): number {
+export function spread(draft: Draft): number {
   const { timeout } = draft.state.timing;
   return (rank(draft) * timeout) / 20 + (random(draft) * timeout) / 40;
 }
@@ -66,26 +100,21 @@ function spread(draft: Draft): number {
 /** Eligible voters, present in the last timeouts, that go first: by uptime, then priority, then name. */
 export function rank({ state, now }: Draft): number {
   const own = {
-    peer: state.self,
     uptime: bucket(now - state.startedAt),
-    priority: priorityOf(state, state.self),
+    priority: voterOf(state.config, state.self)?.priority ?? 0,
   };
-  return Object.entries(state.uptimes).filter(([name, { uptimeMs, at }]) => {
+  return Object.entries(state.peers).filter(([name, { uptimeMs, at }]) => {
     const voter = state.config?.voters.find(({ peer }) => peer === name);
-    if (voter?.eligible !== true || now - at > 2 * ANNOUNCE_MS) return false;
+    if (voter?.eligible !== true || now - at > ABSENT_MS) return false;
     const uptime = bucket(uptimeMs + now - at);
     if (uptime !== own.uptime) return uptime > own.uptime;
-    return voter.priority === own.priority ? name < own.peer : voter.priority > own.priority;
+    return voter.priority === own.priority ? name < state.self : voter.priority > own.priority;
   }).length;
 }
 
 /** Minutes, at most a day: small differences must not make peers overtake each other again and again. */
-function bucket(uptimeMs: number): number {
+export function bucket(uptimeMs: number): number {
   return Math.floor(Math.min(uptimeMs, 86_400_000) / 60_000);
-}
-
-function priorityOf(state: State, peer: PeerId): number {
-  return voterOf(state.config, peer)?.priority ?? 0;
 }
 
 /** Mulberry32: small, and the same on every machine. */

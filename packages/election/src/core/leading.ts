@@ -1,8 +1,11 @@
 import type { PeerId } from "@chorus/kernel";
-import { quorumOf } from "../config.ts";
-import type { Message } from "../wire.ts";
-import { type Draft, raiseTerm, send, set, stepDown } from "./draft.ts";
-import { ANNOUNCE_MS } from "./state.ts";
+import { quorumOf, voterOf } from "../config.ts";
+import type { Known, Message } from "../wire.ts";
+import { broadcast, type Draft, raiseTerm, send, set, stepDown } from "./draft.ts";
+import { changesAfter } from "./lineage.ts";
+import { ANNOUNCE_MS, type State } from "./state.ts";
+
+type Ack = Message & { kind: "beat-ack" };
 
 export function beat(draft: Draft): void {
   const { state, now } = draft;
@@ -13,33 +16,75 @@ export function beat(draft: Draft): void {
     beatAt: now + state.timing.beat,
     rounds: [...state.rounds.slice(-7), round],
   });
-  draft.effects.push({ kind: "broadcast", message: { kind: "beat", term: state.term, number } });
+  const { term, config } = state;
+  const { version, cterm } = config ?? { version: 0, cterm: 0 };
+  broadcast(draft, { kind: "beat", term, number, version });
   // The admin's own acknowledgement is its vote on the disk; alone in the configuration, that is the quorum.
-  countAck(draft, state.self, { kind: "beat-ack", term: state.term, number });
+  countAck(draft, state.self, { kind: "beat-ack", term, number, cterm, version });
 }
 
-export function countAck(draft: Draft, from: PeerId, ack: Message & { kind: "beat-ack" }): void {
-  const { state } = draft;
+export function countAck(draft: Draft, from: PeerId, ack: Ack): void {
+  const { state, now } = draft;
   if (ack.term > state.term) {
     raiseTerm(draft, ack.term);
     return;
   }
-  if (state.role !== "admin" || ack.term !== state.term || state.config === undefined) return;
-  const quorum = quorumOf(state.config);
+  if (state.role !== "admin" || ack.term !== state.term || voterOf(state.config, from) === undefined) return;
+  const { cterm, version } = ack;
+  set(draft, {
+    ...counted(state, from, ack.number),
+    acked: { ...state.acked, [from]: { at: now, cterm, version } },
+  });
+}
+
+/** The lease counts from the sending of a beat that a quorum of the present voters acknowledged. */
+function counted(state: State, from: PeerId, number: number): Pick<State, "rounds" | "leaseUntil"> {
+  const quorum = state.config === undefined ? Infinity : quorumOf(state.config);
   let { leaseUntil } = state;
   const rounds = state.rounds.map((round) => {
-    if (round.number !== ack.number || round.acks.includes(from)) return round;
+    if (round.number !== number || round.acks.includes(from)) return round;
     const acks = [...round.acks, from];
     if (acks.length >= quorum) leaseUntil = Math.max(leaseUntil, round.sentAt + state.timing.lease);
     return { ...round, acks };
   });
-  set(draft, { rounds, leaseUntil });
+  return { rounds, leaseUntil };
 }
 
-/** The certificate alone: a beat would make a peer that refuses the certificate ask again, without end. */
-export function answerProbe(draft: Draft, peer: PeerId): void {
-  const { role, certificate } = draft.state;
-  if (role === "admin" && certificate !== undefined) send(draft, peer, { kind: "certificate", certificate });
+/** Monotonic time may have stood still while the lease ran out for everyone else: only a new quorum brings it back. */
+export function onResumed(draft: Draft): void {
+  if (draft.state.role !== "admin") return;
+  set(draft, { leaseUntil: -Infinity, wonAt: draft.now, rounds: [] });
+  beat(draft);
+}
+
+/** Without a quorum for one lease, or one lease after winning: the voters listen to somebody else, or to nobody. */
+export function checkLease(draft: Draft): void {
+  const { state, now } = draft;
+  const until = Math.max(state.leaseUntil, state.wonAt + state.timing.lease);
+  if (now >= until) stepDown(draft, "lease lapsed");
+}
+
+/**
+ * The certificate, and the changes that lead from what the other knows to its configuration and from there to the
+ * one in force. Never a beat: that would make a peer that refuses the certificate ask again, without end.
+ */
+export function answerProbe(draft: Draft, peer: PeerId, theirs: Known): void {
+  const { state } = draft;
+  const { role, certificate, config } = state;
+  const change = (wanted: (version: number) => boolean, from: Known): void => {
+    for (const one of changesAfter(state, from))
+      if (wanted(one.config.version)) send(draft, peer, { kind: "change", change: one });
+  };
+  if (role !== "admin" || certificate === undefined || config === undefined) {
+    change(() => true, theirs);
+    return;
+  }
+  const own = certificate.config;
+  const follows = changesAfter(state, theirs).length > 0 || theirs.founding === config.founding;
+  if (follows) change((version) => version <= own.version, theirs);
+  send(draft, peer, { kind: "certificate", certificate });
+  const ahead = follows && theirs.version > own.version;
+  change((version) => version > own.version, ahead ? theirs : own);
 }
 
 export function announce(draft: Draft): void {
@@ -48,12 +93,4 @@ export function announce(draft: Draft): void {
   draft.effects.push({ kind: "presence", uptimeMs: Math.floor(now - state.startedAt) });
   if (state.role === "admin" && state.certificate !== undefined)
     draft.effects.push({ kind: "announce", certificate: state.certificate });
-}
-
-export function onHandOver(draft: Draft): void {
-  const { state, now } = draft;
-  if (state.role !== "admin") return;
-  stepDown(draft, "hand-over");
-  set(draft, { deadline: now + 2 * state.timing.timeout, resigned: state.term });
-  draft.effects.push({ kind: "broadcast", message: { kind: "resign", term: state.term } });
 }

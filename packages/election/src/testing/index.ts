@@ -4,13 +4,21 @@
  * @packageDocumentation
  */
 export type { VoteState, VoteStore } from "../contract.ts";
+export {
+  anchorOf,
+  configsOf,
+  type Lineage,
+  predecessorOf,
+} from "../core/lineage.ts";
 export { ALL_RULES, type Rules } from "../core/rules.ts";
 export {
   adminOf,
   type Effect,
   type Input,
+  type LogQuestion,
   PROFILES,
   type Role,
+  type Settings,
   type State,
   type Timing,
   TRANSITIONS,

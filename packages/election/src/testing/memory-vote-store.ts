@@ -1,5 +1,5 @@
 import type { VoteState, VoteStore } from "../contract.ts";
-import { encodeVoteState, parseVoteState } from "../wire.ts";
+import { encodeVoteState, parseVoteState } from "../vote-state.ts";
 
 /** Keeps the vote in memory, as bytes, so that nothing is shared with the caller. Disposing keeps it for a restart. */
 export function memoryVoteStore(): VoteStore {
