@@ -117,6 +117,8 @@ function hostSettings(context: HostContext): HostSettings {
     connectionGater: gater(settings.isRevoked),
     peerStore: { maxAddressAge: MONTH_MS, maxPeerAge: MONTH_MS },
     connectionManager: {
+      // The upkeep brings lost peers back, and knows who left on purpose.
+      reconnectRetries: 0,
       maxConnections: limits.maxConnections,
       maxIncomingPendingConnections: limits.maxIncomingPendingConnections,
       inboundConnectionThreshold: limits.inboundConnectionThreshold,

@@ -1,13 +1,12 @@
-import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createServer } from "node:net";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { InvalidInputError, parsePeerId, type PeerId } from "@chorus/kernel";
 import { describe, expect, it } from "vitest";
 import { p2p, type P2pOptions } from "../src/index.ts";
 import { echo, never } from "../src/testing/stream-cases.ts";
-import { audible, type Lab, lab, met, SECRET, TOPIC, trio, whole } from "./fixtures/mesh.ts";
+import { spawnPeer } from "./fixtures/spawn-peer.ts";
+import { audible, lab, met, SECRET, TOPIC, trio, whole } from "./fixtures/mesh.ts";
 
 describe("a mesh", () => {
   it("comes together from one address, and gossips", async () => {
@@ -95,33 +94,10 @@ describe("a mesh", () => {
   });
 });
 
-/** Starts a node in its own process. @returns it and its address */
-async function spawnPeer(at: Lab, listen: string): Promise<{ child: ChildProcess; address: string }> {
-  const script = join(import.meta.dirname, "fixtures/peer.ts");
-  const secret = Buffer.from(SECRET).toString("hex");
-  const args = [
-    "--conditions=@chorus/source",
-    script,
-    join(at.folder, "child"),
-    at.cluster,
-    secret,
-    listen,
-    TOPIC,
-  ];
-  const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
-  at.defer(async () => {
-    if (child.exitCode !== null || child.signalCode !== null) return;
-    child.kill("SIGKILL");
-    await once(child, "exit");
-  });
-  const [address] = (await once(createInterface(child.stdout), "line")) as [string];
-  return { child, address };
-}
-
 describe("a member that is killed", () => {
   it("is missed at once, and dialled until it is back with the same key", async () => {
     await using at = await lab();
-    const first = await spawnPeer(at, "/ip4/127.0.0.1/tcp/0");
+    const first = await spawnPeer(at, {});
     const peer = parsePeerId(first.address.split("/p2p/")[1]);
     const watcher = await at.start({ bootstrap: [first.address] });
     await met(watcher, peer);
@@ -130,7 +106,7 @@ describe("a member that is killed", () => {
     first.child.kill("SIGKILL");
     expect((await changes.next()).value).toEqual({ peer, connected: false });
     // It knows nobody: only the watcher can bring the two together again.
-    const second = await spawnPeer(at, first.address.split("/p2p/")[0]!);
+    const second = await spawnPeer(at, { listen: first.address.split("/p2p/")[0]! });
     expect(second.address).toBe(first.address);
     await met(watcher, peer);
     stop.abort();
