@@ -1,5 +1,15 @@
-import { createSigner, sealEnvelope, type Signer, silentLogger, systemClock } from "@chorus/kernel";
+import {
+  createSigner,
+  type PeerId,
+  sealEnvelope,
+  type Signer,
+  silentLogger,
+  systemClock,
+} from "@chorus/kernel";
+import { manualClock } from "@chorus/kernel/testing";
+import { generateKeyPair } from "@libp2p/crypto/keys";
 import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import { createHost, type Host } from "../src/host.ts";
 import { loadIdentity, type Identity } from "../src/identity.ts";
@@ -7,7 +17,8 @@ import { parseOptions } from "../src/options.ts";
 import { meshPubSub } from "../src/pubsub.ts";
 import type { Multiaddr } from "@multiformats/multiaddr";
 import type { P2p } from "../src/index.ts";
-import { audible, type Lab, lab, recordingLogger, SECRET, TOPIC } from "./fixtures/mesh.ts";
+import { audible, type Lab, lab, met, recordingLogger, SECRET, TOPIC } from "./fixtures/mesh.ts";
+import { never } from "../src/testing/stream-cases.ts";
 import { addressOf } from "./fixtures/stranger.ts";
 
 interface Hostile {
@@ -143,6 +154,64 @@ describe("gossip", () => {
     await expect
       .poll(() => score.score(attacker.host.peerId.toString()), { timeout: 5_000 })
       .toBeLessThan(-20);
+  });
+
+  it("cuts off a member that goes on, refuses it for a minute, and leaves its neighbours alone", async () => {
+    await using at = await lab();
+    const logger = recordingLogger();
+    const clock = manualClock(Date.now());
+    const victim = await at.start({ logger, clock });
+    // Behind the same address.
+    const honest = await at.start({ bootstrap: victim.addresses() });
+    await met(victim, honest.signer.peer);
+    const { host, identity, shout } = await hostile(at, [addressOf(victim)]);
+    const { peer } = identity.signer;
+    await met(victim, peer);
+    for (let n = 0; n < 6; n++) await shout(Uint8Array.of(n));
+    await logger.until("a member keeps breaking the rules and is cut off", 1);
+    await met(victim, peer, false);
+    const knock = async (): Promise<boolean> => {
+      const connection = await host.dial([addressOf(victim)]).catch(() => undefined);
+      return connection !== undefined && victim.streams.peers().includes(peer);
+    };
+    expect(await knock()).toBe(false);
+    await expect(victim.streams.open(peer, "/x", never())).rejects.toMatchObject({ code: "p2p/unreachable" });
+    expect(victim.streams.peers()).toEqual([honest.signer.peer]);
+    await clock.advance(59_000);
+    expect(await knock()).toBe(false);
+    await clock.advance(1_001);
+    await expect.poll(knock, { timeout: 10_000 }).toBe(true);
+    await audible([victim, honest]);
+  });
+
+  it("cuts off a member whose messages carry another's name, which gossip refuses before we see them", async () => {
+    await using at = await lab();
+    const logger = recordingLogger();
+    const clock = manualClock(Date.now());
+    const victim = await at.start({ logger, clock });
+    const { host, identity } = await hostile(at, [addressOf(victim)]);
+    await met(victim, identity.signer.peer);
+    const { publicKey } = await generateKeyPair("Ed25519");
+    const { sendRpc } = host.services.gossip as unknown as { sendRpc(peer: string, rpc: unknown): boolean };
+    const forge = (): void => {
+      const message = {
+        from: publicKey.toMultihash().bytes,
+        seqno: crypto.getRandomValues(new Uint8Array(8)),
+        data: Uint8Array.of(1),
+        topic: TOPIC,
+        signature: new Uint8Array(64),
+      };
+      const [id = ""] = host.getPeers().map(String);
+      sendRpc.call(host.services.gossip, id, { subscriptions: [], messages: [message] });
+    };
+    const gone = met(victim, identity.signer.peer, false).then(() => true);
+    for (let cut = false; !cut; ) {
+      forge();
+      await clock.advance(500);
+      cut = await Promise.race([gone, pause(100, false)]);
+    }
+    const [line] = logger.lines.filter(({ message }) => message.endsWith("is cut off"));
+    expect(line?.fields).toMatchObject({ peer: identity.signer.peer, problem: "invalid gossip messages" });
   });
 
   it("refuses topics that are not of this mesh", async () => {
