@@ -1,11 +1,4 @@
-import {
-  createSigner,
-  type PeerId,
-  sealEnvelope,
-  type Signer,
-  silentLogger,
-  systemClock,
-} from "@chorus/kernel";
+import { createSigner, sealEnvelope, type Signer, silentLogger, systemClock } from "@chorus/kernel";
 import { manualClock } from "@chorus/kernel/testing";
 import { generateKeyPair } from "@libp2p/crypto/keys";
 import { join } from "node:path";
@@ -192,7 +185,7 @@ describe("gossip", () => {
     const { host, identity } = await hostile(at, [addressOf(victim)]);
     await met(victim, identity.signer.peer);
     const { publicKey } = await generateKeyPair("Ed25519");
-    const { sendRpc } = host.services.gossip as unknown as { sendRpc(peer: string, rpc: unknown): boolean };
+    const gossip = host.services.gossip as unknown as { sendRpc(peer: string, rpc: unknown): boolean };
     const forge = (): void => {
       const message = {
         from: publicKey.toMultihash().bytes,
@@ -202,7 +195,7 @@ describe("gossip", () => {
         signature: new Uint8Array(64),
       };
       const [id = ""] = host.getPeers().map(String);
-      sendRpc.call(host.services.gossip, id, { subscriptions: [], messages: [message] });
+      gossip.sendRpc(id, { subscriptions: [], messages: [message] });
     };
     const gone = met(victim, identity.signer.peer, false).then(() => true);
     for (let cut = false; !cut; ) {
