@@ -10,7 +10,7 @@ import {
 import { type Election, election, sqliteVoteStore } from "@chorus/election";
 import { engine } from "@chorus/engine";
 import { eventLog } from "@chorus/event-log";
-import { ledger, sqliteLogStore } from "@chorus/ledger";
+import { electedLog, ledger, type LogStore, sqliteLogStore } from "@chorus/ledger";
 import type { Base } from "./base.ts";
 import type { Config } from "./config.ts";
 import { inputSource } from "./inputs.ts";
@@ -40,11 +40,12 @@ export async function openCoordination(
   stack: AsyncDisposableStack,
 ): Promise<Coordination> {
   const context = { config, base, clock: systemClock, stack };
-  const elected = await openElection(context);
+  const log = stack.use(sqliteLogStore(join(config.dataDirectory, "ledger.db")));
+  const elected = await openElection(context, log);
   const coordinated = stack.use(
     await coordinator(
       {
-        ledger: await openLedger(context, elected),
+        ledger: await openLedger(context, elected, log),
         eventLog: await openHistory(context),
         outbox: stack.use(sqliteOutbox(join(config.dataDirectory, "outbox.db"))),
         ...workParts(context),
@@ -62,12 +63,21 @@ export async function openCoordination(
   return { election: elected, coordinator: coordinated };
 }
 
-async function openElection({ config, base, clock, stack }: Context): Promise<Election> {
+async function openElection({ config, base, clock, stack }: Context, log: LogStore): Promise<Election> {
   const { streams, pubsub, signer } = base.mesh;
   const store = stack.use(sqliteVoteStore(join(config.dataDirectory, "votes.db")));
   return stack.use(
     await election(
-      { streams, pubsub, signer, store, clock, random: Math.random, logger: base.logger },
+      {
+        streams,
+        pubsub,
+        signer,
+        store,
+        clock,
+        random: Math.random,
+        logger: base.logger,
+        log: electedLog(log),
+      },
       {
         cluster: config.cluster,
         role: config.electionEligible ? "voter" : "observer",
@@ -80,13 +90,14 @@ async function openElection({ config, base, clock, stack }: Context): Promise<El
 async function openLedger(
   { config, base, clock, stack }: Context,
   leadership: Election,
+  store: LogStore,
 ): Promise<Components["ledger"]> {
   return stack.use(
     await ledger(
       {
         streams: base.mesh.streams,
         leadership,
-        store: stack.use(sqliteLogStore(join(config.dataDirectory, "ledger.db"))),
+        store,
         machine: taskMachine({ cluster: config.cluster }),
         clock,
         logger: base.logger,
