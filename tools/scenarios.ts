@@ -19,6 +19,8 @@ export interface Scenario {
   readonly about: string;
   /** One run. All chance comes from `seed`, so that a finding can be had again. */
   readonly run: (seed: number, options: ScenarioOptions) => Promise<Violations> | Violations;
+  /** What all runs so far have measured, for reading: printed before the last line. */
+  readonly report?: () => readonly string[];
 }
 
 /**
@@ -57,6 +59,7 @@ export async function runScenario(
     for (const text of found) print(`seed ${seed}: ${text}`);
     violations += found.length;
   }
+  for (const line of scenario.report?.() ?? []) print(line);
   const seconds = ((performance.now() - from) / 1000).toFixed(1);
   print(
     `${asked.scenario}: ${count.name} ${asked.runs} from seed ${asked.seed}, nodes ${asked.options.nodes}, ${seconds} s`,
