@@ -28,11 +28,11 @@ export type {
   Admin,
   AdminCert,
   Election,
-  ElectionComponents,
-  ElectionConfig,
   ElectionEvent,
   ElectionOptions,
   EquivocationProof,
+  VoteState,
+  VoteStore,
 } from "./contract.ts";
 export { election } from "./election.ts";
 export { sqliteVoteStore } from "./vote-store.ts";

@@ -3,7 +3,16 @@
  *
  * @packageDocumentation
  */
-export type { VoteState, VoteStore } from "../contract.ts";
+export type {
+  ConfigChange,
+  ElectedLog,
+  ElectionComponents,
+  ElectionConfig,
+  LogPosition,
+  VoteState,
+  VoteStore,
+} from "../contract.ts";
+export { firstConfig } from "../config.ts";
 export {
   anchorOf,
   configsOf,

@@ -1,0 +1,155 @@
+import { describe, expect, it } from "vitest";
+import { signApproval, signBallot, verifyChange } from "../src/certificate.ts";
+import { firstConfig } from "../src/config.ts";
+import type { AdminCert, ConfigChange, ElectionConfig } from "../src/contract.ts";
+import { type EquivocationProof, verifyCertificate, verifyEquivocation } from "../src/index.ts";
+import { encodeMessage, type Message, PROTOCOL, TOPIC } from "../src/wire.ts";
+import { canonicalCertificate, canonicalProof } from "../src/wire-parts.ts";
+import { peers, setup, signers, until } from "./fixtures/setup.ts";
+
+const last = { term: 0, index: 0 };
+
+async function certificateOf(
+  config: ElectionConfig,
+  term: number,
+  [candidate, ...others]: number[],
+): Promise<AdminCert> {
+  const ballot = { config, term, candidate: peers[candidate!]! };
+  const votes = [candidate!, ...others]
+    .toSorted((a, b) => a - b)
+    .map(async (n) => ({
+      voter: peers[n]!,
+      signature: await signBallot(ballot, signers[n]!),
+    }));
+  return { ...ballot, votes: await Promise.all(votes) };
+}
+
+async function changeOf(
+  previous: ElectionConfig,
+  config: ElectionConfig,
+  by: number[],
+): Promise<ConfigChange> {
+  const approvals = by.map(async (n) => ({
+    voter: peers[n]!,
+    signature: await signApproval({ previous, config }, signers[n]!),
+  }));
+  return { config, approvals: await Promise.all(approvals) };
+}
+
+function withVoters(config: ElectionConfig, cterm: number, numbers: number[]): ElectionConfig {
+  const voters = numbers.map((n) => ({ peer: peers[n]!, eligible: true, priority: 0 }));
+  return { ...config, cterm, version: config.version + 1, voters };
+}
+
+describe("a hostile voter", () => {
+  it("cannot use up the terms: a leap is refused with its stream and changes nothing", async () => {
+    await using mesh = await setup();
+    const { voting, store } = await mesh.join(0, { role: "voter", voters: peers.slice(0, 3) });
+    const insider = mesh.network.join(signers[1]!);
+    const before = voting.term();
+    const { config } = (await store.load()) ?? { config: voting.config()! };
+    const term = 2 ** 40;
+    const leaps: Message[] = [
+      { kind: "vote-request", term, config: config!, last },
+      { kind: "vote-reply", term, granted: false, signature: new Uint8Array() },
+      { kind: "beat-ack", term, number: 1, cterm: 0, version: 1 },
+      { kind: "certificate", certificate: await certificateOf(config!, term, [1, 2]) },
+    ];
+    for (const leap of leaps) {
+      const stream = await insider.streams.open(peers[0]!, PROTOCOL, new AbortController());
+      await stream.send(encodeMessage(leap));
+      await expect(Array.fromAsync(stream.frames)).rejects.toMatchObject({ code: "kernel/invalid-input" });
+    }
+    await insider.pubsub.publish(
+      TOPIC,
+      "admin-certificate",
+      canonicalCertificate(await certificateOf(config!, term, [1, 2])),
+    );
+    await until(() => mesh.logs.includes("gossip refused"));
+    expect(voting.term()).toBe(before);
+    expect(voting.admin()).toBeUndefined();
+  });
+  it("that signs twice in a term is shown to everyone, with a proof that stands alone", async () => {
+    await using mesh = await setup();
+    const voters = peers.slice(0, 3);
+    const config = firstConfig("mesh", voters);
+    const { voting } = await mesh.join(3, { role: "observer", voters });
+    const far = await mesh.join(4, { role: "observer", voters });
+    mesh.network.join(signers[2]!);
+    const insider = mesh.network.join(signers[0]!);
+    insider.streams.handle(PROTOCOL, async ({ frames }) => void (await Array.fromAsync(frames)));
+    const proofs: EquivocationProof[] = [];
+    for (const one of [voting, far.voting])
+      void (async () => {
+        for await (const event of one.events(new AbortController()))
+          if (event.kind === "equivocation") proofs.push(event.proof);
+      })();
+    const stream = await insider.streams.open(peers[3]!, PROTOCOL, new AbortController());
+    for (const votes of [
+      [0, 2],
+      [1, 2],
+    ])
+      await stream.send(
+        encodeMessage({ kind: "certificate", certificate: await certificateOf(config, 5, votes) }),
+      );
+    await until(() => proofs.length === 2);
+    const [proof] = proofs;
+    expect(proof).toMatchObject({ voter: peers[2], term: 5 });
+    expect(await verifyEquivocation(proof!)).toBe(true);
+    for (const forged of [
+      { ...proof!, voter: peers[1]! },
+      { ...proof!, term: 6 },
+      { ...proof!, other: proof!.one },
+      { ...proof!, one: { ...proof!.one, candidate: peers[3]! } },
+    ])
+      expect(await verifyEquivocation(forged)).toBe(false);
+    // Repeated, it is known already; the admin is still the first one.
+    await insider.pubsub.publish(TOPIC, "equivocation", canonicalProof(proof!));
+    await insider.pubsub.publish(TOPIC, "equivocation", canonicalProof({ ...proof!, term: 6 }));
+    await until(() => mesh.logs.filter((line) => line === "proof refused").length === 2);
+    expect(proofs).toHaveLength(2);
+    expect(voting.admin()).toMatchObject({ peer: peers[0], term: 5 });
+  });
+  it("gains nothing by repeating old votes", async () => {
+    await using mesh = await setup();
+    const voters = peers.slice(0, 3);
+    const { voting } = await mesh.join(0, { role: "voter", voters });
+    const insider = mesh.network.join(signers[1]!);
+    const stream = await insider.streams.open(peers[0]!, PROTOCOL, new AbortController());
+    const ballot = { config: firstConfig("mesh", voters), term: 1, candidate: peers[0]! };
+    const signature = await signBallot(ballot, signers[1]!);
+    for (let i = 0; i < 20; i++)
+      await stream.send(encodeMessage({ kind: "vote-reply", term: 1, granted: true, signature }));
+    await mesh.clock.advance(0);
+    expect(voting.isAdmin()).toBe(false);
+    expect(voting.term()).toBe(0);
+  });
+});
+
+describe("a change of the voters", () => {
+  const first = firstConfig("mesh", peers.slice(0, 3));
+  it("is one that a majority of the voters before signed, one voter and one version further", async () => {
+    const next = withVoters(first, 2, [0, 1, 2, 3]);
+    expect(await verifyChange(await changeOf(first, next, [0, 1]), first)).toBe(true);
+    // Whatever term confirmed it since.
+    expect(await verifyChange(await changeOf(first, next, [0, 1]), { ...first, cterm: 2 })).toBe(true);
+    for (const bad of [
+      await changeOf(first, next, [0]),
+      await changeOf(first, next, [0, 3]),
+      await changeOf(first, withVoters(first, 2, [0, 1, 3]), [0, 1]),
+      await changeOf(first, { ...next, version: 3 }, [0, 1]),
+      await changeOf(first, { ...next, founding: "other" }, [0, 1]),
+      { ...(await changeOf(first, next, [0, 1])), config: { ...next, cterm: 3 } },
+    ])
+      expect(await verifyChange(bad, first)).toBe(false);
+  });
+  it("leads a stranger from the voters it trusts to those that elected the admin", async () => {
+    const second = withVoters(first, 1, [0, 1]);
+    const third = withVoters(second, 1, [0, 1, 4]);
+    const changes = [await changeOf(first, second, [0, 1]), await changeOf(second, third, [0, 1])];
+    const certificate = await certificateOf(third, 2, [4, 0]);
+    expect(await verifyCertificate(certificate, first, changes)).toBe(true);
+    expect(await verifyCertificate(certificate, first)).toBe(false);
+    expect(await verifyCertificate(certificate, first, changes.slice(1))).toBe(false);
+  });
+});
