@@ -1,10 +1,13 @@
 import type { Stream } from "@libp2p/interface";
+import { setImmediate as otherWork } from "node:timers/promises";
 import { StreamLostError } from "./errors.ts";
 import { FrameDecoder } from "./frames.ts";
 
 /** With a whole frame in hand and this much waiting, the other side has to wait for our reader. */
 const PAUSE_BYTES = 262_144;
 const RESUME_BYTES = 131_072;
+/** Frames in one go; a quarter of a million empty ones would keep everything else waiting for a second. */
+const MAX_STREAK = 256;
 
 /**
  * The receiving half of a stream. libp2p's own iterator over a stream buffers without bound, so this pauses
@@ -50,6 +53,7 @@ export class FrameReader {
       this.#flow();
       if (frame !== undefined) {
         this.#taken++;
+        if (this.#taken % MAX_STREAK === 0) await otherWork();
         return frame;
       }
       this.#settle();
@@ -126,6 +130,8 @@ export class FrameReader {
 
   #fail(error: Error): void {
     this.#error ??= error;
+    // Nobody will read it, and a lost stream may be remembered for long.
+    this.#decoder.clear();
     this.#stirred = true;
     this.#wake?.();
   }

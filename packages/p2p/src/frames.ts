@@ -71,6 +71,12 @@ export class FrameDecoder {
     return frame;
   }
 
+  /** Lets go of what waits. */
+  clear(): void {
+    this.#bytes = NOTHING;
+    this.#start = this.#end = 0;
+  }
+
   /** Doubles, or moves what is left to the front when that halves the room, so that a byte moves a few times at most. */
   #reserve(size: number): void {
     if (this.#end + size <= this.#bytes.length) return;

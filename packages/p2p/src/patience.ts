@@ -43,9 +43,14 @@ export class Patience {
   async #look(): Promise<never> {
     for (;;) {
       await this.#clock.sleep(LOOK_MS, { signal: this.#stop.signal });
-      const now = this.#clock.monotonic();
-      for (const [stream, debt] of this.#debts) this.#judge(stream, debt, now);
+      this.#judgeAll();
     }
+  }
+
+  /** Apart: while it sleeps, the loop above would hold the last stream it saw, and by it all of its connection. */
+  #judgeAll(): void {
+    const now = this.#clock.monotonic();
+    for (const [stream, debt] of this.#debts) this.#judge(stream, debt, now);
   }
 
   #judge(stream: HeldStream, debt: Debt | undefined, now: number): void {

@@ -44,4 +44,15 @@ describe("frames", () => {
     endless.push(new Uint8Array(4).fill(0xff));
     expect(() => endless.take()).toThrow("malformed");
   });
+
+  it("come out at once though they came in a million crumbs, and hold no more than their size", () => {
+    const decoder = new FrameDecoder();
+    const wire = encodeFrame(new Uint8Array(MAX_FRAME_BYTES).fill(7));
+    const started = performance.now();
+    // Each crumb from a buffer of its own kind: what is kept must be the byte, not the buffer.
+    for (let at = 0; at < wire.length; at++) decoder.push(wire.subarray(at, at + 1));
+    expect(decoder.take()?.length).toBe(MAX_FRAME_BYTES);
+    expect(performance.now() - started).toBeLessThan(20_000);
+    expect(decoder.length).toBe(0);
+  });
 });

@@ -1,6 +1,6 @@
 import { connect } from "node:net";
 import { once } from "node:events";
-import type { Libp2p, SecuredConnection } from "@libp2p/interface";
+import type { ConnectionEncrypter, Libp2p, SecuredConnection } from "@libp2p/interface";
 import { systemClock } from "@chorus/kernel";
 import { manualClock } from "@chorus/kernel/testing";
 import { noise } from "@libp2p/noise";
@@ -9,16 +9,19 @@ import { describe, expect, it } from "vitest";
 import { p2p, type P2p } from "../src/index.ts";
 import { gated } from "../src/closed-mesh.ts";
 import { joinKey } from "../src/join-proof.ts";
-import { asPeerId } from "../src/peer-ids.ts";
+import { asPeerId, fromPeerId } from "../src/peer-ids.ts";
 import { echo, never } from "../src/testing/stream-cases.ts";
 import { type Lab, lab, met, recordingLogger, SECRET, TOPIC } from "./fixtures/mesh.ts";
 import { addressOf, stranger, type Wrap } from "./fixtures/stranger.ts";
 
 const ECHO = "/test/echo/1.0.0";
+const USUAL = [ECHO, "/ipfs/ping/1.0.0", "/ipfs/id/1.0.0", "/meshsub/1.2.0"];
+const TCP = "/ip4/127.0.0.1/tcp/0";
+const WEB = "/ip4/127.0.0.1/tcp/0/ws";
 
 /** A member whose every served protocol would be noticed. */
-async function member(at: Lab): Promise<{ node: P2p; served: string[] }> {
-  const node = await at.start();
+async function member(at: Lab, listen = TCP): Promise<{ node: P2p; served: string[] }> {
+  const node = await at.start({ listen: [listen] });
   const served: string[] = [];
   node.streams.handle(ECHO, async (stream) => {
     served.push(stream.peer);
@@ -27,10 +30,19 @@ async function member(at: Lab): Promise<{ node: P2p; served: string[] }> {
   return { node, served };
 }
 
-/** Tries everything a libp2p node speaks. Resolves with the protocols that answered. */
-async function knock(from: Libp2p, node: P2p): Promise<string[]> {
+/** What the node tells a member that it speaks: everything it has registered. */
+async function spoken(insider: Libp2p, node: P2p): Promise<string[]> {
+  const identified = new Promise<string[]>((resolve) =>
+    insider.addEventListener("peer:identify", ({ detail }) => resolve(detail.protocols)),
+  );
+  await insider.dial(addressOf(node));
+  return identified;
+}
+
+/** Tries every protocol. Resolves with those that answered. */
+async function knock(from: Libp2p, node: P2p, protocols: readonly string[] = USUAL): Promise<string[]> {
   const answered: string[] = [];
-  for (const protocol of [ECHO, "/ipfs/ping/1.0.0", "/ipfs/id/1.0.0", "/meshsub/1.2.0"])
+  for (const protocol of protocols)
     try {
       const stream = await from.dialProtocol(addressOf(node), protocol, {
         signal: AbortSignal.timeout(3_000),
@@ -54,34 +66,59 @@ const secrets: Record<string, Wrap> = {
     }),
 };
 
+/** A member in everything but our code. */
+function insider(at: Lab, make: typeof tls | typeof noise): Promise<Libp2p> {
+  return stranger(at, make, (inner, self) => insideOf(at, inner, self));
+}
+
+describe.each([
+  ["TLS", "TCP", tls, TCP],
+  ["Noise", "TCP", noise, TCP],
+  ["TLS", "WebSocket", tls, WEB],
+  ["Noise", "WebSocket", noise, WEB],
+] as const)("a closed mesh over %s and %s", (_encryption, _transport, make, listen) => {
+  it("lets strangers reach no protocol that it has, and learn none", async () => {
+    await using at = await lab();
+    const { node, served } = await member(at, listen);
+    const protocols = await spoken(await insider(at, make), node);
+    // A member reaches them all, so that the refusals below mean something.
+    expect(await knock(await insider(at, make), node, protocols)).toEqual(protocols);
+    expect(protocols).toEqual(
+      expect.arrayContaining([...USUAL, "/ipfs/id/push/1.0.0", "/chorus/introductions/1.0.0"]),
+    );
+    expect(protocols.some((protocol) => protocol.endsWith("/kad/1.0.0"))).toBe(true);
+    const reached = served.length;
+    for (const wrap of Object.values(secrets)) {
+      const heard: Uint8Array[] = [];
+      const outsider = await stranger(at, make, (inner, self) => wrap(overhearing(inner, heard), self));
+      expect(await knock(outsider, node, protocols)).toEqual([]);
+      expect(node.streams.peers()).not.toContain(asPeerId(outsider.peerId));
+      const words = Buffer.concat(heard).toString("latin1");
+      for (const secret of [at.cluster, ...protocols, TOPIC]) expect(words).not.toContain(secret);
+      const known = await outsider.peerStore.get(fromPeerId(node.signer.peer)).catch(() => undefined);
+      expect(known?.protocols ?? []).toEqual([]);
+    }
+    expect(served.length).toBe(reached);
+  });
+});
+
+/** Notes everything that comes out of the secured channel. */
+function overhearing(inner: ConnectionEncrypter, heard: Uint8Array[]): ConnectionEncrypter {
+  return {
+    protocol: inner.protocol,
+    secureInbound: inner.secureInbound.bind(inner),
+    secureOutbound: async (connection, options) => {
+      const secured = await inner.secureOutbound(connection, options);
+      secured.connection.addEventListener("message", ({ data }) => heard.push(data.subarray().slice()));
+      return secured;
+    },
+  };
+}
+
 describe.each([
   ["TLS", tls],
   ["Noise", noise],
 ])("a closed mesh over %s", (_, make) => {
-  it.each(Object.keys(secrets))("lets a stranger with %s reach no protocol", async (name) => {
-    await using at = await lab();
-    const { node, served } = await member(at);
-    const outsider = await stranger(at, make, secrets[name]);
-    expect(await knock(outsider, node)).toEqual([]);
-    expect(served).toEqual([]);
-    expect(node.streams.peers()).toEqual([]);
-    expect(node.connections()).toEqual([]);
-  });
-
-  it("lets a node with the secret in, so that the refusals above mean something", async () => {
-    await using at = await lab();
-    const { node } = await member(at);
-    const insider = await stranger(at, make, (inner, self) =>
-      gated(inner, {
-        key: joinKey(SECRET, at.cluster),
-        self: asPeerId(self)!,
-        clock: systemClock,
-        logger: recordingLogger(),
-      }),
-    );
-    expect(await knock(insider, node)).toContain(ECHO);
-  });
-
   it("refuses the recorded bytes of a member's proof", async () => {
     await using at = await lab();
     const { node, served } = await member(at);
@@ -95,6 +132,23 @@ describe.each([
     expect(await knock(outsider, victim)).toEqual([]);
     expect(served).toEqual([]);
     expect(node.streams.peers()).toEqual([]);
+  });
+
+  it("refuses its own words, and a proof that was given to another", async () => {
+    await using at = await lab();
+    const { node, served } = await member(at);
+    const mirror = await stranger(at, make, reflecting);
+    expect(await knock(mirror, node)).toEqual([]);
+    // Between two members, with both secrets known: the very bytes of a proof that was accepted.
+    const said: Uint8Array[] = [];
+    const honest = await stranger(at, make, (inner, self) => insideOf(at, speaking(inner, said), self));
+    expect(await knock(honest, node)).toContain(ECHO);
+    const proof = Buffer.concat(said).subarray(0, 65);
+    expect(proof.length).toBe(65);
+    const before = served.length;
+    for (const other of [node, (await member(at)).node])
+      expect(await knock(await stranger(at, make, replayer(proof)), other)).toEqual([]);
+    expect(served.length).toBe(before);
   });
 
   it("does not dial into a mesh that cannot prove itself", async () => {
@@ -137,6 +191,41 @@ function replayer(proof: Uint8Array): Wrap {
       return secured;
     },
   });
+}
+
+function insideOf(at: Lab, inner: ConnectionEncrypter, self: Libp2p["peerId"]): ConnectionEncrypter {
+  const key = joinKey(SECRET, at.cluster);
+  return gated(inner, { key, self: asPeerId(self)!, clock: systemClock, logger: recordingLogger() });
+}
+
+/** Notes what our own side says inside the secured channel. */
+function speaking(inner: ConnectionEncrypter, said: Uint8Array[]): ConnectionEncrypter {
+  return {
+    protocol: inner.protocol,
+    secureInbound: inner.secureInbound.bind(inner),
+    secureOutbound: async (connection, options) => {
+      const secured = await inner.secureOutbound(connection, options);
+      const send = secured.connection.send.bind(secured.connection);
+      secured.connection.send = (data) => {
+        said.push(data.subarray().slice());
+        return send(data);
+      };
+      return secured;
+    },
+  };
+}
+
+/** Sends back whatever the other side says. */
+function reflecting(inner: ConnectionEncrypter): ConnectionEncrypter {
+  return {
+    protocol: inner.protocol,
+    secureInbound: inner.secureInbound.bind(inner),
+    secureOutbound: async (connection, options) => {
+      const secured = await inner.secureOutbound(connection, options);
+      secured.connection.addEventListener("message", ({ data }) => secured.connection.send(data));
+      return secured;
+    },
+  };
 }
 
 describe("a node that listens", () => {

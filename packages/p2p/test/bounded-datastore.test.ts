@@ -1,0 +1,72 @@
+import { generateKeyPair } from "@libp2p/crypto/keys";
+import { peerIdFromPrivateKey } from "@libp2p/peer-id";
+import { MemoryDatastore } from "datastore-core/memory";
+import { describe, expect, it } from "vitest";
+import { BoundedDatastore } from "../src/bounded-datastore.ts";
+
+type Key = Parameters<MemoryDatastore["put"]>[0];
+
+const self = peerIdFromPrivateKey(await generateKeyPair("Ed25519"));
+/** The Key of the datastore, of which only the text counts here. */
+const key = (text: string): Key => ({ toString: () => text }) as unknown as Key;
+const value = Uint8Array.of(1);
+
+async function texts(store: BoundedDatastore, prefix: string): Promise<string[]> {
+  const found: string[] = [];
+  for await (const each of store.queryKeys({ prefix })) found.push(each.toString());
+  return found;
+}
+
+describe("what libp2p remembers", () => {
+  it("is found by its key and by its folder, and gone when deleted", async () => {
+    const store = new BoundedDatastore(self);
+    const names = ["/dht/provider/a/p", "/dht/provider/a/q", "/dht/provider/b/p", "/peers/x"];
+    for (const name of names) store.put(key(name), value);
+    expect(await store.get(key("/peers/x"))).toBe(value);
+    expect(await texts(store, "/dht/provider/a")).toEqual(names.slice(0, 2));
+    expect(await texts(store, "/dht/provider")).toEqual(names.slice(0, 3));
+    expect(await texts(store, "/peers/")).toEqual(["/peers/x"]);
+    store.delete(key("/dht/provider/a/p"));
+    expect(store.has(key("/dht/provider/a/p"))).toBe(false);
+    expect(store.has(key("/dht/provider/a/q"))).toBe(true);
+    expect(() => store.get(key("/peers/y"))).toThrow(expect.objectContaining({ name: "NotFoundError" }));
+  });
+
+  it("makes who stores too much lose its own oldest records, and never ours", () => {
+    const store = new BoundedDatastore(self);
+    store.put(key("/dht/provider/k/honest"), value);
+    for (let i = 0; i < 20_000; i++) {
+      store.put(key(`/dht/provider/${i}/hostile`), value);
+      store.put(key(`/dht/provider/${i}/${self.toString()}`), value);
+    }
+    expect(store.has(key("/dht/provider/k/honest"))).toBe(true);
+    expect(store.has(key("/dht/provider/3615/hostile"))).toBe(false);
+    expect(store.has(key("/dht/provider/3616/hostile"))).toBe(true);
+    expect(store.has(key(`/dht/provider/0/${self.toString()}`))).toBe(true);
+  });
+
+  it("keeps this node and the peers heard of last", () => {
+    const store = new BoundedDatastore(self);
+    const own = `/peers/${self.toCID().toString()}`;
+    store.put(key(own), value);
+    for (let i = 0; i < 5_000; i++) store.put(key(`/peers/${i}`), value);
+    expect(store.has(key(own))).toBe(true);
+    expect(store.has(key("/peers/903"))).toBe(false);
+    expect(store.has(key("/peers/904"))).toBe(true);
+  });
+
+  it("is bounded for all providers together, at the cost of the largest", () => {
+    const store = new BoundedDatastore(self);
+    store.put(key("/dht/provider/k/honest"), value);
+    for (let peer = 0; peer < 9; peer++)
+      for (let i = 0; i < 16_384; i++) store.put(key(`/dht/provider/${i}/sybil${peer}`), value);
+    expect(store.has(key("/dht/provider/k/honest"))).toBe(true);
+    expect(store.has(key("/dht/provider/16383/sybil8"))).toBe(true);
+    expect(store.has(key("/dht/provider/0/sybil0"))).toBe(false);
+  });
+
+  it("is refused when one value is as large as a mesh", () => {
+    const store = new BoundedDatastore(self);
+    expect(() => store.put(key("/peers/x"), new Uint8Array(65_537))).toThrow("over 65536");
+  });
+});
