@@ -46,8 +46,10 @@ export function sameVoters(a: ElectionConfig, b: ElectionConfig): boolean {
   );
 }
 
+type Ordered = Pick<ElectionConfig, "cterm" | "version">;
+
 /** Configurations are ordered by the term of their writer, then by version (Schultz et al. 2021, section 3). */
-export function isOlder(a: Pick<ElectionConfig, "cterm" | "version">, b: ElectionConfig): boolean {
+export function isOlder(a: Ordered, b: Ordered): boolean {
   return a.cterm < b.cterm || (a.cterm === b.cterm && a.version < b.version);
 }
 

@@ -53,6 +53,24 @@ describe("the rules", () => {
     };
     expect(Array.from({ length: 400 }, (_, i) => i + 1).some(breaks)).toBe(true);
   });
+  it.each(["leaseStart", "stickiness"] as const)(
+    "break, and the simulation sees it, without %s",
+    {
+      timeout: 120_000,
+    },
+    (rule) => {
+      const breaks = (seed: number): boolean => {
+        const setup = { peers, voters: peers.slice(0, 3), end: 80_000, rules: { [rule]: false } };
+        try {
+          new Simulation(seed, setup).run();
+          return false;
+        } catch {
+          return true;
+        }
+      };
+      expect(Array.from({ length: 1000 }, (_, i) => i + 1).some(breaks)).toBe(true);
+    },
+  );
   it("persist every change of term, vote and configuration before anything else", () => {
     const voters = peers.slice(0, 3);
     const first = firstConfig("mesh", voters);

@@ -71,14 +71,14 @@ export function checkLease(draft: Draft): void {
 export function answerProbe(draft: Draft, peer: PeerId, theirs: Known): void {
   const { state } = draft;
   const { role, certificate, config } = state;
+  if (role !== "admin" || certificate === undefined || config === undefined) {
+    for (const one of changesAfter(state, theirs, 1)) send(draft, peer, { kind: "change", change: one });
+    return;
+  }
   const change = (wanted: (version: number) => boolean, from: Known): void => {
     for (const one of changesAfter(state, from))
       if (wanted(one.config.version)) send(draft, peer, { kind: "change", change: one });
   };
-  if (role !== "admin" || certificate === undefined || config === undefined) {
-    change(() => true, theirs);
-    return;
-  }
   const own = certificate.config;
   const follows = changesAfter(state, theirs).length > 0 || theirs.founding === config.founding;
   if (follows) change((version) => version <= own.version, theirs);

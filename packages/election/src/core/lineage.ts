@@ -81,13 +81,17 @@ export function confirm(lineage: Lineage, confirmed: ElectionConfig): Lineage | 
     : { config: confirmed, base: lineage.base, changes: lineage.changes.slice(0, at) };
 }
 
-/** What a peer lacks that has come as far as this founding and version. */
+/**
+ * What a peer lacks that has come as far as this founding and version.
+ * @param overlap changes before that: the peer's last one may be of a branch that reached no majority
+ */
 export function changesAfter(
   lineage: Lineage,
   known: { readonly founding: string; readonly version: number },
+  overlap: number = 0,
 ): readonly ConfigChange[] {
   const at = configsOf(lineage).findLastIndex(
     ({ founding, version }) => founding === known.founding && version === known.version,
   );
-  return at < 0 ? [] : lineage.changes.slice(at);
+  return at < 0 ? [] : lineage.changes.slice(Math.max(0, at - overlap));
 }

@@ -126,10 +126,10 @@ function onMessage(draft: Draft, from: PeerId, message: Message): void {
   else if (message.kind === "withdraw") onWithdraw(draft, from, message.founding);
   else if (message.kind === "approval")
     countApproval(draft, message.config, { voter: from, signature: message.signature });
-  // The rest is between voters: a stranger to the configuration can raise no term and give no vote.
-  else if (state.role !== "observer") {
+  else {
     catchUp(draft, from, message);
-    if (isVoterHere(state, from)) onVoterMessage(draft, from, message);
+    // The rest is between voters: a stranger to the configuration can raise no term and give no vote.
+    if (state.role !== "observer" && isVoterHere(state, from)) onVoterMessage(draft, from, message);
   }
 }
 

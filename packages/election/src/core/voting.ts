@@ -184,13 +184,16 @@ function fits(state: State, config: ElectionConfig): boolean {
     .some((own) => sameVoters(own, config));
 }
 
-/** A voter that is behind asks before it can vote: the answer comes before the request for the vote. */
+/**
+ * A voter that is behind asks before it can vote: the answer comes before the request for the vote. So does a peer
+ * that does not know yet that it is a voter, whose vote may be the one that is missing.
+ */
 export function catchUp(draft: Draft, from: PeerId, theirs: Message): void {
   const { config } = draft.state;
   const position =
     theirs.kind === "pre-vote" ? theirs : theirs.kind === "vote-request" ? theirs.config : undefined;
   if (position === undefined || config === undefined || position.founding !== config.founding) return;
-  if (position.version > config.version) ask(draft, from);
+  if (isOlder(config, position)) ask(draft, from);
 }
 
 export function countVote(draft: Draft, term: number, vote: SignedVote): void {
