@@ -155,7 +155,7 @@ describe("wrong bytes from a storer", () => {
       [encodeFrame(content(10))],
       [encodeCanonical({ t: "held", envelopes: [], extra: 1 })],
       [encodeCanonical({ t: "held", envelopes: Array.from({ length: 9 }, () => new Uint8Array()) })],
-      [new Uint8Array(1_572_865)],
+      [new Uint8Array(1_572_864)],
       [encodeFrame({ t: "held", envelopes: [content(100)] })],
     ];
     for (const [i, frames] of wrong.entries()) await liar(mesh, `liar-${i}`, () => frames);

@@ -1,9 +1,10 @@
 import { openEnvelope, sealEnvelope, type Envelope } from "../envelope.ts";
-import { ChorusError } from "../errors.ts";
+import { ChorusError, InvalidInputError } from "../errors.ts";
 import type { PeerId } from "../ids.ts";
 import type { Clock, PeerStream, PubSub, Streams } from "../ports.ts";
 import { systemClock } from "../ports.ts";
 import type { Signer } from "../signer.ts";
+import { streamPair } from "./memory-stream.ts";
 import { Queue } from "./queue.ts";
 
 /** What one peer sees of the network: the same ports that a real mesh offers. */
@@ -22,6 +23,9 @@ export interface MemoryNetwork {
   cut(a: PeerId, b: PeerId): void;
   heal(a: PeerId, b: PeerId): void;
 }
+
+/** Messages that a slow subscriber may leave unread; the oldest go first, as in a real mesh. */
+const MAX_UNREAD_MESSAGES = 256;
 
 /** The peer is not there, is cut off, or does not speak the protocol. */
 export class UnreachableError extends ChorusError {
@@ -121,13 +125,15 @@ class Member {
   subscribe(topic: string, signal: AbortSignal): AsyncIterable<Envelope> {
     const queues = this.#topics.get(topic) ?? new Set();
     this.#topics.set(topic, queues);
-    return untilAborted(queues, signal);
+    return untilAborted(queues, signal, MAX_UNREAD_MESSAGES);
   }
 
   streams(): Streams {
     return {
       peers: () => [...this.#members.keys()].filter((peer) => this.#linked(this.peer, peer)).toSorted(),
       handle: (protocol, handler) => {
+        if (this.#handlers.has(protocol))
+          throw new InvalidInputError("protocol", `${protocol} is served already`);
         this.#handlers.set(protocol, handler);
         return {
           [Symbol.dispose]: () => {
@@ -140,7 +146,9 @@ class Member {
         const other = this.#members.get(peer);
         const handler = other === undefined ? undefined : other.#handlers.get(protocol);
         if (!other || !handler || !this.#linked(this.peer, peer)) throw new UnreachableError(peer, protocol);
-        const [near, far] = pair(this, other);
+        const [near, far] = streamPair(this.peer, other.peer);
+        this.hold(near);
+        other.hold(far);
         signal.addEventListener("abort", () => near.abort(toError(signal.reason)), { once: true });
         void handler(far).catch((error: unknown) => far.abort(toError(error)));
         return near;
@@ -154,8 +162,8 @@ class Member {
   }
 }
 
-function untilAborted<T>(queues: Set<Queue<T>>, signal: AbortSignal): AsyncIterable<T> {
-  const queue = new Queue<T>();
+function untilAborted<T>(queues: Set<Queue<T>>, signal: AbortSignal, most?: number): AsyncIterable<T> {
+  const queue = new Queue<T>(most);
   if (signal.aborted) queue.end();
   else queues.add(queue);
   signal.addEventListener("abort", () => {
@@ -163,33 +171,6 @@ function untilAborted<T>(queues: Set<Queue<T>>, signal: AbortSignal): AsyncItera
     queue.end();
   });
   return queue;
-}
-
-function pair(a: Member, b: Member): [PeerStream, PeerStream] {
-  const toA = new Queue<Uint8Array>();
-  const toB = new Queue<Uint8Array>();
-  let broken: Error | undefined;
-  const abort = (reason: Error): void => {
-    broken ??= reason;
-    toA.fail(reason);
-    toB.fail(reason);
-  };
-  const side = (remote: Member, inbox: Queue<Uint8Array>, outbox: Queue<Uint8Array>): PeerStream => ({
-    peer: remote.peer,
-    frames: inbox,
-    send: async (frame) => {
-      await Promise.resolve();
-      if (broken) throw broken;
-      outbox.push(frame.slice());
-    },
-    close: async () => outbox.end(),
-    abort,
-  });
-  const near = side(b, toA, toB);
-  const far = side(a, toB, toA);
-  a.hold(near);
-  b.hold(far);
-  return [near, far];
 }
 
 function toError(reason: unknown): Error {

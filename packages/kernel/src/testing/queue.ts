@@ -1,12 +1,21 @@
-/** Hands items from writers to one reader; `end` closes it after what is queued, `fail` at once. */
+/**
+ * Hands items from writers to one reader; `end` closes it after what is queued, `fail` at once. Beyond `most`
+ * unread items the oldest are dropped.
+ */
 export class Queue<T> implements AsyncIterable<T> {
   readonly #items: T[] = [];
+  readonly #most: number;
   #wake: (() => void) | undefined;
   #ended = false;
   #error: Error | undefined;
 
+  constructor(most = Infinity) {
+    this.#most = most;
+  }
+
   push(item: T): void {
     if (this.#ended) return;
+    if (this.#items.length >= this.#most) this.#items.shift();
     this.#items.push(item);
     this.#wake?.();
   }
