@@ -33,6 +33,14 @@ export const membershipCases: readonly ContractCase[] = [
     },
   },
   {
+    name: "refuses a second handler for a protocol",
+    run: async ({ members: [a, b] }) => {
+      b.streams.handle(ECHO, echo);
+      assert.throws(() => b.streams.handle(ECHO, echo), { code: "kernel/invalid-input" });
+      await a.streams.open(b.peer, ECHO, never());
+    },
+  },
+  {
     name: "opens nothing for a signal that has fired, and says its reason",
     run: async ({ members: [a, b] }) => {
       b.streams.handle(ECHO, echo);

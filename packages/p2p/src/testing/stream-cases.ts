@@ -136,6 +136,55 @@ export const streamCases: readonly ContractCase[] = [
       );
     },
   },
+  {
+    name: "makes a sender wait for a reader that does not read",
+    run: async ({ members: [a, b] }) => {
+      const arrived = Promise.withResolvers<PeerStream>();
+      b.streams.handle(ECHO, async (stream) => arrived.resolve(stream));
+      const stream = await a.streams.open(b.peer, ECHO, never());
+      let sent = 0;
+      const sending = (async () => {
+        for (; sent < 32; sent++) await stream.send(new Uint8Array(MIB).fill(sent));
+        await stream.close();
+      })();
+      const { frames } = await arrived.promise;
+      // Time enough for all of it, if the sender did not wait.
+      b.streams.handle("/contract/other/1.0.0", echo);
+      const other = await a.streams.open(b.peer, "/contract/other/1.0.0", never());
+      const answers = other.frames[Symbol.asyncIterator]();
+      for (let i = 0; i < 200; i++) {
+        await other.send(Uint8Array.of(i));
+        await answers.next();
+      }
+      let received = 0;
+      for await (const frame of frames) {
+        assert.equal(frame[0], received++);
+        assert.ok(sent - received <= 8, `${sent - received} MiB are ahead of the reader`);
+      }
+      await sending;
+      assert.equal(received, 32);
+    },
+  },
+  {
+    name: "refuses a frame that is too large, and goes on",
+    run: async ({ members: [a, b] }) => {
+      b.streams.handle(ECHO, echo);
+      const stream = await a.streams.open(b.peer, ECHO, never());
+      await assert.rejects(stream.send(new Uint8Array(1_572_865)), { code: "kernel/invalid-input" });
+      await stream.send(Uint8Array.of(1));
+      await stream.close();
+      assert.deepEqual(await Array.fromAsync(stream.frames), [Uint8Array.of(1)]);
+    },
+  },
+  {
+    name: "refuses to send after its own close",
+    run: async ({ members: [a, b] }) => {
+      b.streams.handle(ECHO, echo);
+      const stream = await a.streams.open(b.peer, ECHO, never());
+      await stream.close();
+      await assert.rejects(stream.send(Uint8Array.of(1)), { retryable: true });
+    },
+  },
 ];
 
 /** Sends everything back, and closes when the other side has. */
