@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { parsePeerId } from "@chorus/kernel";
 import { type ManualClock, manualClock } from "@chorus/kernel/testing";
 import { multiaddr } from "@multiformats/multiaddr";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { parseBook } from "../src/book-file.ts";
 import type { P2p } from "../src/index.ts";
 import { cable, doorkeeper, inside, Partition } from "./fixtures/faults.ts";
@@ -14,6 +14,9 @@ import { spawnPeer } from "./fixtures/spawn-peer.ts";
 import { type Adjust, bare } from "./traps/bare.ts";
 
 const MINUTE = 60_000;
+
+// Several nodes and processes each, on a machine that may be busy with others.
+vi.setConfig({ testTimeout: 90_000 });
 
 /** Notices a dead connection sooner than in production. */
 const watchful: Adjust = (settings) => ({
@@ -117,7 +120,7 @@ describe("a node that starts again", () => {
     const book = join(at.folder, "child.peers");
     const known = async (): Promise<unknown> =>
       parseBook(await readFile(book).catch(() => new Uint8Array()), at.cluster).map((member) => member.peer);
-    await expect.poll(() => known().catch(() => []), { timeout: 10_000 }).toContain(node.signer.peer);
+    await expect.poll(() => known().catch(() => []), { timeout: 60_000 }).toContain(node.signer.peer);
     first.child.kill("SIGKILL");
     await met(node, peer, false);
     const second = await spawnPeer(at, {});
@@ -145,7 +148,7 @@ describe("a member", () => {
         .flatMap((member) => member.addresses)
         .toSorted();
     };
-    await expect.poll(() => known().catch(() => []), { timeout: 15_000 }).toEqual(addresses.toSorted());
+    await expect.poll(() => known().catch(() => []), { timeout: 60_000 }).toEqual(addresses.toSorted());
   });
 
   it("that was suspended is missed, and back when it goes on", async () => {

@@ -70,7 +70,7 @@ describe("the addresses of a peer that was last identified an hour ago", () => {
     await identified;
     await host.hangUp(other.peerId);
     vi.useFakeTimers({ toFake: ["Date"], now: Date.now() + 3_660_000 });
-    const dial = host.dial(other.peerId, { signal: AbortSignal.timeout(10_000) });
+    const dial = host.dial(other.peerId, { signal: AbortSignal.timeout(25_000) });
     if (known) expect((await dial).remotePeer.equals(other.peerId)).toBe(true);
     else await expect(dial).rejects.toThrow();
   });
@@ -132,7 +132,7 @@ describe("a connection with a ping under way", () => {
     await busy(connection);
     for (let look = 0; look < 2; look++) {
       delete connection.rtt;
-      await expect.poll(() => connection.rtt, { interval: 20, timeout: 10_000 }).toBeDefined();
+      await expect.poll(() => connection.rtt, { interval: 20, timeout: 25_000 }).toBeDefined();
     }
     expect(connection.status).toBe("open");
     expect(host.getConnections(fromPeerId(asPeerId(other.peerId)!)).length).toBe(1);

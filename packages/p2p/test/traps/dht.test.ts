@@ -10,7 +10,7 @@ import { type Adjust, bare, ours, withService } from "./bare.ts";
 type Store = NonNullable<HostSettings["datastore"]>;
 
 const text = (value: string): Uint8Array => new TextEncoder().encode(value);
-const never = (): { signal: AbortSignal } => ({ signal: AbortSignal.timeout(10_000) });
+const never = (): { signal: AbortSignal } => ({ signal: AbortSignal.timeout(25_000) });
 
 /** Three nodes that know each other; `stores` are what libp2p remembers in each. */
 async function three(at: Lab, adjust: Adjust): Promise<{ hosts: [Host, Host, Host]; stores: Store[] }> {
@@ -26,7 +26,7 @@ async function three(at: Lab, adjust: Adjust): Promise<{ hosts: [Host, Host, Hos
     await bare(at, { adjust: seen }),
   ];
   for (const a of hosts) for (const b of hosts) if (a !== b) await a.dial(b.getMultiaddrs());
-  for (const { services } of hosts) await expect.poll(() => known(services.dht), { timeout: 10_000 }).toBe(2);
+  for (const { services } of hosts) await expect.poll(() => known(services.dht), { timeout: 25_000 }).toBe(2);
   return { hosts, stores };
 }
 

@@ -1,7 +1,7 @@
 import { gossipsub } from "@chainsafe/libp2p-gossipsub";
 import { identifyPush } from "@libp2p/identify";
 import { manualClock } from "@chorus/kernel/testing";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { gossipInPieces, piecesOf } from "../../src/gossip-inside.ts";
 import { gossipOptions } from "../../src/gossip-options.ts";
 import type { Host } from "../../src/host.ts";
@@ -10,6 +10,9 @@ import { lab, type Lab, met, TOPIC } from "../fixtures/mesh.ts";
 import { type Adjust, bare, heardBy, ours, overtaken, withService } from "./bare.ts";
 
 const MIB = 1_048_576;
+
+// Sixteen nodes in one process, on a machine that may be busy with others.
+vi.setConfig({ testTimeout: 90_000 });
 
 /** Messages that `host` receives from now on. */
 function inbox(host: Host): Uint8Array[] {
@@ -41,14 +44,14 @@ describe("sixteen peers behind one address", () => {
     await using at = await lab();
     const round = await audience(at, punishing);
     // Newcomers are heard for a second, whatever their score.
-    await expect.poll(round, { interval: 300, timeout: 15_000 }).toBe(0);
+    await expect.poll(round, { interval: 300, timeout: 60_000 }).toBe(0);
     expect(await round()).toBe(0);
   });
 
   it("all hear each other without it", async () => {
     await using at = await lab();
     const round = await audience(at, ours);
-    await expect.poll(round, { interval: 300, timeout: 15_000 }).toBe(15);
+    await expect.poll(round, { interval: 300, timeout: 60_000 }).toBe(15);
   });
 });
 
@@ -93,7 +96,7 @@ describe("a connection whose gossip streams have died", () => {
       await node.pubsub.publish(TOPIC, "probe", null);
       return heard.length;
     };
-    await expect.poll(speak, { interval: 20, timeout: 10_000 }).toBeGreaterThan(0);
+    await expect.poll(speak, { interval: 20, timeout: 60_000 }).toBeGreaterThan(0);
     const gone = met(node, peer, false);
     expect(cutGossip(other, fromPeerId(node.signer.peer))).toBe(2);
     await clock.advance(7_500);
@@ -101,7 +104,7 @@ describe("a connection whose gossip streams have died", () => {
     await clock.advance(1_500);
     await met(node, peer);
     heard.length = 0;
-    await expect.poll(speak, { interval: 20, timeout: 10_000 }).toBeGreaterThan(0);
+    await expect.poll(speak, { interval: 20, timeout: 60_000 }).toBeGreaterThan(0);
   });
 });
 
@@ -160,14 +163,14 @@ describe("a peer that asks for forty missed messages of 64 KiB", () => {
   it("loses its gossip when libp2p answers in one piece", async () => {
     const { received, listens, at } = await catchUp(whole);
     await using _ = at;
-    await expect.poll(listens, { timeout: 10_000 }).toBe(false);
+    await expect.poll(listens, { timeout: 60_000 }).toBe(false);
     expect(received()).toBe(0);
   });
 
   it("gets them all from us, in pieces that it takes", async () => {
     const { received, listens, at } = await catchUp(ours);
     await using _ = at;
-    await expect.poll(received, { timeout: 10_000 }).toBe(40);
+    await expect.poll(received, { timeout: 60_000 }).toBe(40);
     expect(listens()).toBe(true);
   });
 
