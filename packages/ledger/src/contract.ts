@@ -57,7 +57,10 @@ export interface ElectedLog {
   last(): Promise<LogPosition>;
   /** False when the candidate lacks something that this disk has and that may be committed (Raft, 5.4.1). */
   mayVoteFor(candidate: PeerId, last: LogPosition): Promise<boolean>;
-  /** True once an entry of this admin term is known here to be committed. */
+  /**
+   * At the admin: true once an entry of this term is committed, and a majority of the voters in force holds all that
+   * is; until then no voter may be added or removed. False elsewhere, and while no ledger runs over the store.
+   */
   isCommittedIn(term: number): Promise<boolean>;
 }
 

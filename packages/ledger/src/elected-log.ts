@@ -1,9 +1,17 @@
 import type { ElectedLog, LogPosition, LogStore } from "./contract.ts";
 import { CorruptError } from "./errors.ts";
 
+type IsSettledIn = (term: number) => Promise<boolean>;
+
 /**
- * What an election needs to know of the log, straight from the store: so it can be made before the ledger that the
- * election leads. Only a voter that asks here before each vote never elects an admin that lacks a committed entry.
+ * The ledgers that count copies, by their store: the store is what both sides have in hand, and the election, which
+ * asks, is made before the ledger.
+ */
+const counting = new WeakMap<LogStore, IsSettledIn>();
+
+/**
+ * What an election needs to know of the log in a store: so it can be made before the ledger over that store, which
+ * follows the election. Only voters that ask here before each vote never elect an admin that lacks a committed entry.
  */
 export function electedLog(store: LogStore): ElectedLog {
   const last = async (): Promise<LogPosition> => positionAt(store, await store.last());
@@ -13,10 +21,13 @@ export function electedLog(store: LogStore): ElectedLog {
       const own = await last();
       return theirs.term > own.term || (theirs.term === own.term && theirs.index >= own.index);
     },
-    async isCommittedIn(term) {
-      return (await positionAt(store, await store.committed())).term === term;
-    },
+    isCommittedIn: async (term) => (await counting.get(store)?.(term)) ?? false,
   };
+}
+
+/** The ledger over a store says what its admin has counted. */
+export function countFor(store: LogStore, isSettledIn: IsSettledIn): void {
+  counting.set(store, isSettledIn);
 }
 
 async function positionAt(store: LogStore, index: number): Promise<LogPosition> {

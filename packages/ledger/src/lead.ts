@@ -42,6 +42,12 @@ export class Lead {
     await this.#log.copied(by, term, index);
   }
 
+  /** True when the voters may change: what is committed is safe with those of now. */
+  async isSettledIn(term: number): Promise<boolean> {
+    await this.recount();
+    return this.#log.isSettledIn(term);
+  }
+
   /**
    * An index below which everything is that was committed anywhere before the call. The lease is what rules out
    * another leader: both are looked at in the same moment.
@@ -49,7 +55,7 @@ export class Lead {
   async readIndex(signal: AbortSignal): Promise<number> {
     for (;;) {
       const term = await this.take();
-      if (this.#log.isSettledIn(term) && this.isHeld) return this.#log.applied.index;
+      if (this.#log.isOpenIn(term) && this.isHeld) return this.#log.applied.index;
       signal.throwIfAborted();
       await this.#log.changed(signal);
     }

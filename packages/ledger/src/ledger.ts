@@ -10,6 +10,7 @@ import type {
   LogEntry,
   Proposed,
 } from "./contract.ts";
+import { countFor } from "./elected-log.ts";
 import { Epochs } from "./epoch.ts";
 import { ClosedError } from "./errors.ts";
 import { Feed } from "./feed.ts";
@@ -66,6 +67,7 @@ class RunningLedger<S, R> implements Ledger<S, R> {
     const windowMs = options.commitWindowMs ?? 2;
     const lead = new Lead(leadership, log);
     this.#lead = lead;
+    countFor(components.store, (term) => lead.isSettledIn(term));
     const appender = new Appender({ log, lead, clock, replicate, windowMs });
     this.#feed = new Feed({ log, lead, logger, submit: (id, command) => appender.submit(id, command) });
     this.#proposals = new Proposals<R>({

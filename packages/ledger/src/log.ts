@@ -11,6 +11,7 @@ import {
   start,
   type State,
 } from "./core/state.ts";
+import { isSettled } from "./core/leading.ts";
 import { step } from "./core/step.ts";
 import { ClosedError, CorruptError, DiskFullError, NoLeaderError, ProtocolError } from "./errors.ts";
 import { readAfter } from "./log-reader.ts";
@@ -87,8 +88,13 @@ export class Log<S, R> {
   }
 
   /** True when all that older terms committed is known to be committed here: a leader knows with its own first entry. */
-  isSettledIn(term: number): boolean {
+  isOpenIn(term: number): boolean {
     return this.leads(term) && (this.#core.fixed || this.applied.term === term);
+  }
+
+  /** True when the voters may change: see {@link isSettled}. */
+  isSettledIn(term: number): boolean {
+    return this.leads(term) && isSettled(this.#core);
   }
 
   /** Replays what is stored. A damaged log is kept as it is, readable up to the damage. */
@@ -125,7 +131,7 @@ export class Log<S, R> {
   async count(voters: readonly PeerId[]): Promise<void> {
     const known = this.#core.voters;
     if (known.length !== voters.length || voters.some((peer) => !known.includes(peer)))
-      await this.#advance(() => ({ kind: "voters", voters }));
+      await this.#advance(() => ({ kind: "voters", voters, elected: this.#elected() }));
   }
 
   /** Appends as the leader. @returns each draft's index, once it is on this disk; a name that is here keeps its index */

@@ -1,7 +1,7 @@
 import type { PeerId } from "@chorus/kernel";
 import { type Draft as Proposal, seal } from "../chain.ts";
 import { commit, type Draft, refuse, set } from "./draft.ts";
-import { type Input, lastOf, positionOf, type State } from "./state.ts";
+import { type Input, lastOf, positionOf, RULES, type Rules, type State } from "./state.ts";
 
 /** Opens a term with an entry of its own: what older terms left behind counts only below it. */
 export function lead(draft: Draft, { self, term, elected }: Input & { kind: "lead" }): void {
@@ -57,6 +57,16 @@ export function advance(draft: Draft): void {
   const index = quorumIndex(state);
   const own = positionOf(state, index)?.term === state.term;
   if (own || state.fixed || !rules.ownTermFirst) commit(draft, index);
+}
+
+/**
+ * True when an entry of the leader's term is committed and a quorum of the voters in force holds all that is: voters
+ * that joined later may have been part of no quorum so far.
+ */
+export function isSettled(state: State, rules: Rules = RULES): boolean {
+  const { role, term, fixed, committed } = state;
+  const held = quorumIndex(state) >= committed.index || !rules.settledByVotersNow;
+  return role === "leader" && (fixed || committed.term === term) && held;
 }
 
 /** The highest index that more than half of the voters hold. */

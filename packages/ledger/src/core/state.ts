@@ -31,7 +31,7 @@ export type Input =
   | { readonly kind: "follow"; readonly term: number; readonly elected: number }
   /** Nobody is served or followed any more. */
   | { readonly kind: "rest" }
-  | { readonly kind: "voters"; readonly voters: readonly PeerId[] }
+  | { readonly kind: "voters"; readonly voters: readonly PeerId[]; readonly elected: number }
   | { readonly kind: "append"; readonly drafts: readonly Draft[] }
   /** What a `store` effect asked for is on the disk. */
   | { readonly kind: "stored"; readonly elected: number }
@@ -82,6 +82,8 @@ export interface Rules {
   readonly flushFirst: boolean;
   /** Nothing is committed here beyond what was compared with the leader's log. */
   readonly commitMatchedOnly: boolean;
+  /** The voters change only when a quorum of those in force holds what is committed (MongoDB's logless P1). */
+  readonly settledByVotersNow: boolean;
 }
 
 export const RULES: Rules = {
@@ -89,6 +91,7 @@ export const RULES: Rules = {
   ownTermFirst: true,
   flushFirst: true,
   commitMatchedOnly: true,
+  settledByVotersNow: true,
 };
 
 /** A log as it was found on the disk. */

@@ -32,8 +32,7 @@ function apply(draft: Draft, input: Input): void {
       set(draft, { role: "idle", probe: undefined, matched: undefined, copies: new Map() });
       return;
     case "voters":
-      set(draft, { voters: input.voters });
-      advance(draft);
+      onVoters(draft, input);
       return;
     case "append":
       append(draft, input.drafts);
@@ -51,6 +50,17 @@ function apply(draft: Draft, input: Input): void {
     case "entries":
       take(draft, input);
   }
+}
+
+/**
+ * A leader whose term is over may have copies of then from peers that vote only now, and have changed their logs since:
+ * it counts no more by voters that came after it.
+ */
+function onVoters(draft: Draft, { voters, elected }: Input & { kind: "voters" }): void {
+  const { role, term } = draft.state;
+  if (role === "leader" && elected > term) return;
+  set(draft, { voters });
+  advance(draft);
 }
 
 /**

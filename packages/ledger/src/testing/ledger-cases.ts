@@ -229,11 +229,15 @@ export const ledgerCases: readonly LedgerCase[] = [
       for (let left = voters - 1; left >= 2; left--) mesh.leads.configure(mesh.peers.slice(0, left));
       await waiting;
       mesh.leads.configure(mesh.peers.slice(0, voters));
+      // The voters may not change again before those of now hold what is committed.
+      const log = electedLog(mesh.member(0).disk.store);
+      equal(await log.isCommittedIn(1), voters === 3);
       const stuck = mesh.propose(0, "c");
       await wrote(mesh, [0, 1], "c");
       deepStrictEqual(mesh.member(0).log.state(), voters === 3 ? ["a", "b", "c"] : ["a", "b"]);
       for (let n = 2; n < voters; n++) await mesh.join(n);
       await stuck;
+      equal(await log.isCommittedIn(1), true);
       deepStrictEqual(await agree(mesh, 3), ["a", "b", "c"]);
     },
   },
