@@ -20,7 +20,7 @@ export function firstConfig(cluster: string, voters: readonly PeerId[]): Electio
 }
 
 /** The same voters found the same mesh, however often they try: an unfinished founding can be taken up again. */
-export function foundingOf(cluster: string, voters: readonly PeerId[]): string {
+function foundingOf(cluster: string, voters: readonly PeerId[]): string {
   return createHash("sha256")
     .update(encodeCanonical({ cluster, voters: [...voters] }))
     .digest("hex");

@@ -113,7 +113,7 @@ export function rank({ state, now }: Draft): number {
 }
 
 /** Minutes, at most a day: small differences must not make peers overtake each other again and again. */
-export function bucket(uptimeMs: number): number {
+function bucket(uptimeMs: number): number {
   return Math.floor(Math.min(uptimeMs, 86_400_000) / 60_000);
 }
 

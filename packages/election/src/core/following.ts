@@ -128,7 +128,7 @@ function followFold(draft: Draft, previous: ElectionConfig, change: ConfigChange
   broadcast(draft, { kind: "probe", ...known(draft.state) });
 }
 
-export function hear(draft: Draft): void {
+function hear(draft: Draft): void {
   if (draft.state.role === "pre-candidate" || draft.state.role === "candidate")
     become(draft, "follower", "admin heard");
   set(draft, { alive: true, suspected: false, reading: false });
@@ -158,6 +158,6 @@ export function onUnreachable(draft: Draft, peer: PeerId): void {
   set(draft, { suspected: true, deadline: Math.min(state.deadline, promised + spread(draft)) });
 }
 
-export function isKnownAdmin(state: State, peer: PeerId): boolean {
+function isKnownAdmin(state: State, peer: PeerId): boolean {
   return state.role !== "admin" && state.alive && state.certificate?.candidate === peer;
 }
