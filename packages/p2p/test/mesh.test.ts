@@ -161,7 +161,10 @@ describe("p2p", () => {
     ["announce/0", { announce: ["/ip4/300.0.0.1/tcp/1"] }],
     ["bootstrap/1", { bootstrap: [`/ip4/127.0.0.1/tcp/1/p2p/${someone}`, "/ip4/127.0.0.1/tcp/1"] }],
     ["bootstrap/0", { bootstrap: ["/ip4/127.0.0.1/tcp/1/p2p/nobody"] }],
+    ["bootstrap/0", { bootstrap: [`/ip4/127.0.0.1/tcp/1/p2p/${someone}/p2p-circuit`] }],
     ["encryption", { encryption: [] }],
+    ["useRelays", { useRelays: 5 }],
+    ["useRelays", { useRelays: 0.5 }],
     ["topics", { topics: Array.from({ length: 65 }, (_, i) => `t${i}`) }],
   ])("refuses a bad %s by name", async (path, options) => {
     await using at = await lab();

@@ -5,6 +5,11 @@ import { type ContractMember, type ContractNetwork, networkContract } from "../s
 import type { P2p } from "../src/index.ts";
 import { audible, type Lab, lab, TOPIC, trio, whole } from "./fixtures/mesh.ts";
 
+/**
+ * Where the memory network differs from a real mesh, and the contract says nothing: it delivers every message and in
+ * order, since gossip's losses would make tests of its users random; it has every topic, since a mesh of a test need
+ * not name them; it has no clocks that differ, no score and no revoked peers, which are p2p's own work.
+ */
 type Network = ContractNetwork & AsyncDisposable;
 
 const networks: Record<string, () => Promise<Network>> = {
