@@ -20,7 +20,9 @@ const PKCS8_HEAD = Uint8Array.of(0x30, 0x2e, 0x02, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x
 /** Keys of this many peers are kept imported. */
 const KEPT_KEYS = 512;
 
-type NodeCrypto = typeof import("node:crypto");
+/** Asked for at run time: an import would keep this package out of browsers. */
+const nodeCrypto = globalThis.process?.getBuiltinModule?.("node:crypto");
+type NodeCrypto = NonNullable<typeof nodeCrypto>;
 
 /** OpenSSL on this thread: a tenth of a millisecond, where Web Crypto's detour over other threads takes one. */
 function native({ createPrivateKey, createPublicKey, sign, verify }: NodeCrypto): Ed25519 {
@@ -57,8 +59,6 @@ function web({ subtle }: Crypto): Ed25519 {
     },
   };
 }
-
-const nodeCrypto = globalThis.process?.getBuiltinModule?.("node:crypto");
 
 /** Both ways, so that a test can compare them. */
 export const implementations = { native, web };
