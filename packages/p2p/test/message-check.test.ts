@@ -30,6 +30,19 @@ describe("the message check", () => {
     expect(await judge(await seal(alice), alice, bob)).toMatchObject({ outcome: "accept" });
   });
 
+  it("hands on a valid trace context, and none for an invalid one", async () => {
+    const { clock, judge } = setup();
+    const trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    for (const [traceparent, expected] of [
+      [trace, trace],
+      [`${trace}!`, ""],
+    ] as const) {
+      const draft = { type: "note", cluster: CLUSTER, body: null, traceparent };
+      const verdict = await judge(await sealEnvelope(draft, alice, clock.now()), alice);
+      expect(verdict).toMatchObject({ outcome: "accept", envelope: { traceparent: expected } });
+    }
+  });
+
   it("rejects what is too large before it is parsed", async () => {
     const { judge } = setup();
     const verdict = await judge(new Uint8Array(MAX_MESSAGE_BYTES + 1), alice);
