@@ -115,7 +115,7 @@ export const ledgerCases: readonly LedgerCase[] = [
     async run(bench, voters) {
       await using mesh = await LedgerMesh.start(bench, { voters, proposeTimeoutMs: 300 });
       ok(await mesh.elect(0));
-      await mesh.propose(0, "before");
+      await persist(() => mesh.propose(0, "before", "before"));
       const few = Array.from({ length: (voters - 1) / 2 }, (_, n) => n);
       const many = mesh.alive.filter((n) => !few.includes(n));
       mesh.link("cut", few, many);
@@ -125,7 +125,7 @@ export const ledgerCases: readonly LedgerCase[] = [
       );
       deepStrictEqual(lost, ["ledger/outcome-unknown", "ledger/outcome-unknown"]);
       ok(await electAny(mesh, many));
-      await persist(() => mesh.propose(many[0] ?? 0, "after"));
+      await persist(() => mesh.propose(many[0] ?? 0, "after", "after"));
       mesh.link("heal", few, many);
       ok(await mesh.elect(leaderOf(mesh, many)));
       deepStrictEqual(await agree(mesh, 2), ["before", "after"]);
@@ -188,7 +188,7 @@ export const ledgerCases: readonly LedgerCase[] = [
     async run(bench, voters) {
       await using mesh = await LedgerMesh.start(bench, { voters, proposeTimeoutMs: 300 });
       ok(await mesh.elect(0));
-      await mesh.propose(0, "before");
+      await persist(() => mesh.propose(0, "before", "before"));
       const voting = Array.from({ length: voters - 1 }, (_, n) => n + 1);
       const gate = Promise.withResolvers<void>();
       for (const n of voting) mesh.member(n).disk.afterWrite = () => gate.promise;
@@ -207,7 +207,7 @@ export const ledgerCases: readonly LedgerCase[] = [
     async run(bench, voters) {
       await using mesh = await LedgerMesh.start(bench, { voters, proposeTimeoutMs: 300 });
       ok(await mesh.elect(0));
-      await mesh.propose(0, "before");
+      await persist(() => mesh.propose(0, "before", "before"));
       for (let n = 1; n < voters; n++)
         mesh.member(n).disk.afterWrite = () => Promise.reject(new Error("input/output error"));
       await rejects(mesh.propose(0, "x"), { code: "ledger/outcome-unknown" });
