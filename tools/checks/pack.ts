@@ -1,34 +1,26 @@
 import { checkPackage, createPackageFromTarballData } from "@arethetypeswrong/core";
 import { problemAffectsResolutionKind, problemKindInfo } from "@arethetypeswrong/core/problems";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { publint } from "publint";
 import { formatMessage } from "publint/utils";
-import { execute, type Finished } from "./process.ts";
+import { checkExamples } from "./examples.ts";
+import { installOutside, type Outside, type Packed, reported, typeCheck } from "./outside.ts";
+import { execute } from "./process.ts";
 import type { Package, Workspace } from "./workspace.ts";
-
-/** One package as the registry would get it. */
-interface Packed {
-  readonly found: Package;
-  readonly tarball: string;
-}
 
 /**
  * Packs every package, lints the tarballs, installs them in a project outside the workspace, type-checks it
- * with the libraries' declarations included, and imports every entry.
+ * with the libraries' declarations included, and imports every entry. Then runs the examples, each in a project that
+ * has no more than it imports.
  */
 export async function checkPacks(workspace: Workspace): Promise<readonly string[]> {
   const folder = mkdtempSync(join(tmpdir(), "pack-check-"));
   try {
     const packs = await pack(workspace, folder);
-    const outside = join(folder, "outside");
-    const [lint, install] = await Promise.all([lintPacks(packs), installOutside(workspace, packs, outside)]);
-    const use =
-      install.code === 0
-        ? await useOutside(packs, outside)
-        : [`installing the packs outside failed:\n${install.output}`];
-    return [...lint, ...use];
+    const [lint, use] = await Promise.all([lintPacks(packs), checkUse({ workspace, packs, folder })]);
+    return [...lint, ...use, ...(await checkExamples({ workspace, packs, folder }))];
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
@@ -73,31 +65,12 @@ async function typeProblems({ dir }: Package, tarball: Uint8Array): Promise<read
     .map((problem) => `${dir}: attw: ${problemKindInfo[problem.kind].title}: ${JSON.stringify(problem)}`);
 }
 
-function installOutside(workspace: Workspace, packs: readonly Packed[], outside: string): Promise<Finished> {
-  const files = Object.fromEntries(
-    packs.map(({ found, tarball }) => [found.manifest.name, `file:${tarball}`]),
-  );
-  const tools = workspace.manifest.devDependencies ?? {};
-  mkdirSync(outside);
-  writeJson(join(outside, "package.json"), {
-    name: "outside",
-    private: true,
-    type: "module",
-    dependencies: { ...files, typescript: tools["typescript"], "@types/node": tools["@types/node"] },
-  });
-  // Inner dependencies of the packs must come from the packs too; JSON is YAML.
-  writeJson(join(outside, "pnpm-workspace.yaml"), {
-    packages: [],
-    overrides: files,
-    nodeVersion: process.versions.node,
-    minimumReleaseAge: 0,
-  });
-  return execute(["pnpm", "install", "--prefer-offline", "--ignore-scripts", "--no-frozen-lockfile"], {
-    cwd: outside,
-  });
-}
-
-async function useOutside(packs: readonly Packed[], outside: string): Promise<readonly string[]> {
+async function checkUse(outside: Outside): Promise<readonly string[]> {
+  const { packs } = outside;
+  const project = join(outside.folder, "outside");
+  const names = packs.map(({ found }) => found.manifest.name);
+  const problems = await installOutside(outside, project, names);
+  if (problems.length > 0) return problems;
   // Whoever imports an application's entry starts it.
   const libraries = packs.filter(({ found }) => found.kind === "packages");
   const entries = libraries.flatMap(({ found }) =>
@@ -106,41 +79,20 @@ async function useOutside(packs: readonly Packed[], outside: string): Promise<re
     ),
   );
   const imports = entries.map((entry, i) => `import * as m${i} from "${entry}";\nvoid m${i};`);
-  writeFileSync(join(outside, "use.ts"), `${imports.join("\n")}\n`);
-  writeJson(join(outside, "tsconfig.json"), {
-    compilerOptions: {
-      target: "es2024",
-      lib: ["es2024", "esnext.disposable", "esnext.iterator", "dom", "dom.iterable"],
-      types: ["node"],
-      module: "nodenext",
-      strict: true,
-      skipLibCheck: false,
-      noEmit: true,
-    },
-    files: ["use.ts"],
-  });
+  writeFileSync(join(project, "use.ts"), `${imports.join("\n")}\n`);
   const commands = packs.flatMap(({ found }) => Object.keys(found.manifest.publishConfig?.bin ?? {}));
   const done = await Promise.all([
-    reported("type-checking the packs", execute(["node_modules/.bin/tsc", "-p", "."], { cwd: outside })),
+    reported("type-checking the packs", typeCheck(project)),
     reported(
       "importing every entry",
-      execute([process.execPath, "use.ts"], { cwd: outside, timeoutMs: 60_000 }),
+      execute([process.execPath, "use.ts"], { cwd: project, timeoutMs: 60_000 }),
     ),
     ...commands.map((name) =>
       reported(
         `${name} --help`,
-        execute([`node_modules/.bin/${name}`, "--help"], { cwd: outside, timeoutMs: 30_000 }),
+        execute([`node_modules/.bin/${name}`, "--help"], { cwd: project, timeoutMs: 30_000 }),
       ),
     ),
   ]);
   return done.flat();
-}
-
-async function reported(what: string, running: Promise<Finished>): Promise<readonly string[]> {
-  const { code, output } = await running;
-  return code === 0 ? [] : [`${what} ended with ${code}:\n${output.trim()}`];
-}
-
-function writeJson(file: string, value: unknown): void {
-  writeFileSync(file, JSON.stringify(value, undefined, 2));
 }
