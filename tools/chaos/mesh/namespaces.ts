@@ -159,5 +159,5 @@ function command([program = "", ...words]: readonly string[], input = ""): void 
     timeout: TIMEOUT_MS,
   });
   if (error !== undefined) throw new Error(`${program} cannot be run`, { cause: error });
-  if (status !== 0) throw new Error(`${program} ${words.join(" ")}: ${stderr.trim()}`);
+  if (status !== 0) throw new Error(`${program} ${words.join(" ")}: ${stderr.split("\n")[0]}`);
 }

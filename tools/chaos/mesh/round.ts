@@ -55,10 +55,10 @@ async function play(scene: Scene, faults: readonly FaultName[]): Promise<readonl
   try {
     const { fleet: processes } = scene;
     await Promise.all(processes.peers.map((number) => processes.start(number)));
-    if (!(await scene.heal("start"))) return [];
+    if (!(await scene.heal("start"))) return ["the mesh did not come together, nothing was done to it"];
     for (const name of scene.some(faults.keys().toArray(), faults.length)) {
-      const fault = FAULTS[faults[name] ?? "kill"];
-      if (!(await scene.heal(await fault(scene)))) return [];
+      const fault = await FAULTS[faults[name] ?? "kill"](scene);
+      if (!(await scene.heal(fault))) return [`${fault}: not whole with an admin, the round ended there`];
     }
     return [];
   } catch (error) {

@@ -29,6 +29,7 @@ export async function run(seed: number, { nodes, mutant }: ScenarioOptions): Pro
       const options = { place, seed: seed * 2 + i, peers: nodes, faults: faultsOn(place), mutant: planted };
       const verdict = await round(options);
       for (const figure of verdict.figures) figures.push({ place: place.name, ...figure });
+      console.log(`seed ${seed} ${place.name}: ${verdict.figures.map(brief).join(", ")}`);
       return verdict.violations;
     }),
   );
@@ -43,6 +44,10 @@ export function report(): readonly string[] {
     const at = (part: number): string => (times[Math.floor((times.length - 1) * part)] ?? 0).toFixed(2);
     return `${name}: min ${at(0)} median ${at(0.5)} max ${at(1)} s (${times.length})`;
   });
+}
+
+function brief({ what, fault, ms }: Figure): string {
+  return `${fault} ${what} ${(ms / 1000).toFixed(2)}`;
 }
 
 function tellOnce(line: string): void {
