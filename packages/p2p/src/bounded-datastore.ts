@@ -1,3 +1,4 @@
+import { setImmediate as otherWork } from "node:timers/promises";
 import { InvalidInputError } from "@chorus/kernel";
 import type { PeerId as Libp2pPeerId } from "@libp2p/interface";
 import { MemoryDatastore } from "datastore-core/memory";
@@ -12,8 +13,12 @@ const MAX_VALUE_BYTES = 65_536;
 const MAX_PEERS = 4_096;
 /** DHT values are not used; libp2p lets anyone store public keys all the same. */
 const MAX_OTHERS = 256;
-const MAX_RECORDS_OF_ONE_PROVIDER = 16_384;
-const MAX_PROVIDER_RECORDS = 131_072;
+const MAX_RECORDS_OF_ONE_PROVIDER = 8_192;
+/** About 3 KB each with its key and folder. */
+const MAX_PROVIDER_RECORDS = 65_536;
+
+/** A stream full of records would else be stored in one go, with everything else waiting for seconds. */
+const MAX_STREAK = 32;
 
 const PROVIDERS = "/dht/provider/";
 const PEERS = "/peers";
@@ -34,6 +39,7 @@ export class BoundedDatastore extends MemoryDatastore {
   /** Keys by whom they count for, oldest first. */
   readonly #owned = new Map<string, Map<string, Key>>();
   #providerRecords = 0;
+  #streak = 0;
 
   /** @param self this node, whose own records are neither limited nor forgotten */
   constructor(self: Libp2pPeerId) {
@@ -42,7 +48,7 @@ export class BoundedDatastore extends MemoryDatastore {
     this.#selfName = `${PEERS}/${self.toCID().toString()}`;
   }
 
-  override put(key: Key, value: Uint8Array): Key {
+  override put(key: Key, value: Uint8Array): Key | Promise<Key> {
     if (value.length > MAX_VALUE_BYTES)
       throw new InvalidInputError("record", `is ${value.length} bytes, over ${MAX_VALUE_BYTES}`);
     this.delete(key);
@@ -58,7 +64,9 @@ export class BoundedDatastore extends MemoryDatastore {
     );
     if (keys.size > this.#most(owner)) this.#forgetOldest(keys);
     if (this.#providerRecords > MAX_PROVIDER_RECORDS) this.#forgetOldest(this.#largest());
-    return key;
+    if (++this.#streak < MAX_STREAK) return key;
+    this.#streak = 0;
+    return otherWork(key);
   }
 
   override get(key: Key): Uint8Array | Promise<Uint8Array> {

@@ -65,6 +65,8 @@ export interface HostContext {
   readonly logger: Logger;
   /** Every answer of multicast DNS, known peers included; libp2p's own event tells of each peer only once. */
   readonly onFound: (found: PeerInfo) => void;
+  /** A peer was cut off for abuse of its connection. */
+  readonly offend?: (peer: PeerId, problem: string) => void;
   /** @default none: it only dials through those of others */
   readonly relays?: Relays;
   /** Changes single settings, so that tests can show what each is there for. */
@@ -85,7 +87,9 @@ const MONTH_MS = 30 * 24 * 3_600_000;
 export async function createHost(context: HostContext): Promise<Host> {
   const { adjust = (settings) => settings } = context;
   const self = peerIdFromPrivateKey(context.identity.privateKey);
-  const node = await createLibp2p(adjust(hardened(hostSettings(context), { ...context, self })));
+  const node = await createLibp2p(
+    adjust(hardened(hostSettings(context), { offend: () => undefined, ...context, self })),
+  );
   limitConnections(node);
   const { relay } = node.services;
   if (relay !== undefined) freePlaces(node, relay);

@@ -1,4 +1,4 @@
-import type { Clock, Logger } from "@chorus/kernel";
+import type { Clock } from "@chorus/kernel";
 import type { MessageStream, StreamMuxerFactory } from "@libp2p/interface";
 import type { Uint8ArrayList } from "uint8arraylist";
 import { YamuxWatch } from "./yamux-watch.ts";
@@ -6,7 +6,8 @@ import { YamuxWatch } from "./yamux-watch.ts";
 /** What the guard is made from. */
 export interface MuxerGuard {
   readonly clock: Clock;
-  readonly logger: Logger;
+  /** Told why a connection is about to be broken. */
+  readonly blame: (connection: MessageStream, problem: string) => void;
 }
 
 /**
@@ -15,7 +16,7 @@ export interface MuxerGuard {
  */
 export function guarded<C>(
   make: (components: C) => StreamMuxerFactory,
-  { clock, logger }: MuxerGuard,
+  { clock, blame }: MuxerGuard,
 ): (components: C) => StreamMuxerFactory {
   return (components) => {
     const inner = make(components);
@@ -24,21 +25,21 @@ export function guarded<C>(
       [Symbol.toStringTag]: "guarded-muxer",
       createStreamMuxer(connection) {
         // First, so that it sees what arrives before the muxer does.
-        guard(connection, new YamuxWatch(clock), logger);
+        guard(connection, new YamuxWatch(clock), blame);
         return inner.createStreamMuxer(connection);
       },
     };
   };
 }
 
-function guard(connection: MessageStream, watch: YamuxWatch, logger: Logger): void {
+function guard(connection: MessageStream, watch: YamuxWatch, blame: MuxerGuard["blame"]): void {
   connection.addEventListener("drain", () => watch.drained());
   connection.addEventListener("message", (event) => {
     const problem = judge(watch, event.data, connection.writableNeedsDrain);
     if (problem === undefined) return;
     // The muxer must not see it.
     event.stopImmediatePropagation();
-    logger.warn("connection dropped", { reason: problem });
+    blame(connection, problem);
     connection.abort(new Error(problem));
   });
 }

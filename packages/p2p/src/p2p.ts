@@ -49,6 +49,7 @@ export async function startNode(
     clock,
     logger,
     onFound: (found) => onFound?.(found),
+    offend: (peer, problem) => conduct.offend(peer, problem),
     ...(adjust && { adjust }),
   });
   const pubsub = meshPubSub({

@@ -13,7 +13,7 @@ const MAX_PIECES = 8_192;
 /** Frames of someone who does not take our answers to them; each may leave an answer waiting in memory. */
 const MAX_UNANSWERED = 32_768;
 /** At once, and each second: what nobody does who wants an answer. */
-const STREAMS = { most: 4_096, perSecond: 1_024 };
+const STREAMS = { most: 1_024, perSecond: 512 };
 const PINGS = { most: 256, perSecond: 16 };
 
 /** A right that is used up and grows back. */

@@ -32,6 +32,13 @@ describe("a member that has turned", { timeout: scaled(120_000, 600_000) }, () =
     expect(outcome.result["hungUp"]).toBe(1);
   });
 
+  it("is refused when it comes back for more abuse of its connection", async () => {
+    const outcome = await stage.attack("obstinate", { count: 20 });
+    await unharmed(stage, outcome);
+    expect(outcome.result["cut"]).toBeGreaterThan(1);
+    expect(outcome.result["cut"]).toBeLessThan(12);
+  });
+
   it("delays others by no more than a moment with frames that are empty, or in crumbs", async () => {
     for (const attack of ["unread crumbs", "frame in crumbs"])
       await unharmed(stage, await stage.attack(attack, { ms: scaled(1_500, 60_000) }));
