@@ -12,7 +12,7 @@ const run = promisify(execFile);
 
 /** A model, and the bounds within which every behaviour is looked at. */
 interface Search {
-  readonly model: "core" | "reconfig";
+  readonly model: "core" | "lease" | "reconfig";
   readonly bounds: Readonly<Record<string, number | true>>;
 }
 
@@ -21,6 +21,7 @@ const THREE_PEERS: Search = { model: "reconfig", bounds: { PEERS: 3, TERMS: 4, V
 const FOUR_PEERS: Search = { model: "reconfig", bounds: { PEERS: 4, TERMS: 2, VERSIONS: 3 } };
 const GROWING: Search = { model: "reconfig", bounds: { FIRST_VOTERS: 1, TERMS: 3, VERSIONS: 3 } };
 const GROWING_LOG: Search = { model: "reconfig", bounds: { ...GROWING.bounds, LOG: true } };
+const GROWING_LEASE: Search = { model: "lease", bounds: { FIRST_VOTERS: 1, TERMS: 2, VERSIONS: 4 } };
 
 const SOUND: readonly (readonly [string, Search, number])[] = [
   ["three voters elect, lead, lose and hand over", THREE_VOTERS, 300_000],
@@ -28,6 +29,7 @@ const SOUND: readonly (readonly [string, Search, number])[] = [
   ["a fourth peer joins and leaves", FOUR_PEERS, 500_000],
   ["one voter becomes three", GROWING, 30_000],
   ["one voter becomes three and writes a log", GROWING_LOG, 200_000],
+  ["one voter becomes three and holds leases", GROWING_LEASE, 200_000],
 ];
 
 const TWO_ADMINS = "!(won[term[_pid]])";
@@ -54,6 +56,9 @@ const RULES: readonly (readonly [string, Search, string])[] = [
   ["ONE_AT_A_TIME", THREE_PEERS, TWO_ADMINS],
   ["PERSISTED_CONFIG", THREE_PEERS, TWO_ADMINS],
   ["TERM_OF_CONFIG", GROWING, TWO_ADMINS],
+  ["RESTART_HOLD", GROWING_LEASE, TWO_LEASES],
+  ["APPROVAL_PROMISE", GROWING_LEASE, TWO_LEASES],
+  ["OWN_MEMBERSHIP", GROWING_LEASE, TWO_LEASES],
   ["LOG_CHECK", GROWING_LOG, LOST_ENTRY],
   ["COMMITMENT", GROWING_LOG, LOST_ENTRY],
 ];
@@ -111,7 +116,7 @@ describe.skipIf(missing !== undefined)(
 );
 
 it("has a switch for every rule in the models, and a search for every switch", () => {
-  const switches = ["core", "reconfig"].flatMap((model) =>
+  const switches = ["core", "lease", "reconfig"].flatMap((model) =>
     [...readFileSync(join(MODELS, `${model}.pml`), "utf8").matchAll(/WITHOUT_([A-Z_]+)/g)].map(
       ([, name]) => name,
     ),
