@@ -106,12 +106,16 @@ describe.skipIf(missing !== undefined)(
       expect(new Set(unreached)).toEqual(new Set(["-end-"]));
     });
 
-    it.each(RULES)("finds the fault without %s", { timeout: PATIENCE_MS }, async (rule, bounds, broken) => {
-      const output = await search(bounds, rule);
-      expect(output).toContain("errors: 1");
-      expect(output).toContain("assertion violated");
-      expect(output.split("\n").find((line) => line.includes("assertion violated"))).toContain(broken);
-    });
+    it.each(RULES.map(([rule, where, broken]) => ({ rule, where, broken, model: where.model })))(
+      "finds the fault without $rule in $model",
+      { timeout: PATIENCE_MS },
+      async ({ rule, where, broken }) => {
+        const output = await search(where, rule);
+        expect(output).toContain("errors: 1");
+        expect(output).toContain("assertion violated");
+        expect(output.split("\n").find((line) => line.includes("assertion violated"))).toContain(broken);
+      },
+    );
   },
 );
 
