@@ -21,8 +21,7 @@ export interface Terminal {
 class DemoStopped extends Error {}
 
 const ENTRY = "alice";
-const VOTER = "bob";
-const THIRD = "carol";
+const OTHERS = ["bob", "carol"];
 /** Every other variable is the launcher's to set, so one that is set by hand would be lost without a word. */
 const PASSED_ON = ["CHORUS_DOCKER_HOST", "CHORUS_SANDBOX_IMAGES", "CHORUS_SANDBOX_PULL", "CHORUS_LOG_LEVEL"];
 
@@ -46,8 +45,8 @@ export async function demo(args: DemoArguments, terminal: Terminal): Promise<num
     const env = { ...passedOn(terminal.env), CHORUS_SANDBOX_ENGINE: sandbox.engine };
     await using mesh = await startMesh({
       directory,
-      voter: { name: VOTER },
-      others: [{ name: ENTRY }, { name: THIRD }],
+      first: { name: ENTRY },
+      others: OTHERS.map((name) => ({ name })),
       env,
     });
     const known: Known = {};
@@ -121,11 +120,9 @@ async function tellMesh(mesh: LocalMesh, told: Story, signal: AbortSignal): Prom
   );
   const { admin, term, votes, voters } = whole.election;
   const who = whole.names.get(admin) ?? admin;
-  told.step(
-    "election",
-    `${who} is admin, term ${term}, ${votes} of ${voters} votes (one voter for now), verified by all`,
-    { timed: true },
-  );
+  told.step("election", `${who} is admin, term ${term}, ${votes} of ${voters} votes, verified by all`, {
+    timed: true,
+  });
   return whole.names;
 }
 
@@ -211,16 +208,18 @@ function watch(
   const lost = new AbortController();
   mesh.onLoss((peer, how) => {
     told.step("p2p", `${peer.name} is gone (${how})`, { timed: true });
-    if (peer.name === VOTER)
+    const left = mesh.peers.filter(({ alive }) => alive).length;
+    if (left === 0) lost.abort(new DemoStopped("no agent is left"));
+    else if (left * 2 <= mesh.peers.length)
       lost.abort(
         new DemoStopped(
-          `${VOTER} was the only voter, so nothing can be committed any more. Several voters come with a later ` +
-            "version; nothing that was acknowledged is lost: it is on every agent's disk.",
+          `${left} of ${mesh.peers.length} agents is no majority, so nothing can be committed any more; nothing ` +
+            "that was acknowledged is lost: it is on the disk of every agent that is left.",
         ),
       );
-    else if (!mesh.peers.some(({ alive }) => alive)) lost.abort(new DemoStopped("no agent is left"));
     else if (peer.name === known.holder)
       told.step("", "the others go on: its lease runs out and another agent takes the task");
+    else told.step("", "the others go on; if it was the admin, they elect the next one");
   });
   return AbortSignal.any([signal, lost.signal]);
 }

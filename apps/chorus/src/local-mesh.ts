@@ -41,31 +41,35 @@ export interface PeerPlan {
 }
 
 /**
- * Starts agents that share a fresh cluster secret, kept in `directory`; the voter first, the others join through it.
+ * Starts agents that share a fresh cluster secret, kept in `directory`, and all vote; the others join through the first.
  * @param options.env more environment for every agent, for example the sandbox engine
  * @throws StartError when one does not come up; the others are ended
  */
 export async function startMesh(options: {
   readonly directory: string;
-  readonly voter: PeerPlan;
+  readonly first: PeerPlan;
   readonly others: readonly PeerPlan[];
   readonly env: Readonly<Record<string, string>>;
 }): Promise<LocalMesh> {
-  const { directory, voter, others, env } = options;
+  const { directory, first: firstPlan, others, env } = options;
   await using stack = new AsyncDisposableStack();
   const losses: ((peer: LocalPeer, how: string) => void)[] = [];
   const onEnd = (peer: LocalPeer, how: string): void => losses.forEach((tell) => tell(peer, how));
   const secret = join(directory, "cluster-secret");
   writeFileSync(secret, randomBytes(32).toString("hex"), { mode: 0o600 });
-  const shared = { ...env, CHORUS_CLUSTER: "demo", CHORUS_CLUSTER_SECRET_FILE: secret, CHORUS_MDNS: "false" };
-  const open = async ({ name, env: own }: PeerPlan, role: Record<string, string>): Promise<Started> =>
-    stack.use(await startAgent({ directory, name, env: { ...shared, ...own, ...role }, onEnd }));
-  const first = await open(voter, { CHORUS_ELECTION_ELIGIBLE: "true" });
-  const observer = {
-    CHORUS_ELECTION_ELIGIBLE: "false",
-    CHORUS_BOOTSTRAP: first.ready.addresses.join(","),
+  const shared = {
+    ...env,
+    CHORUS_CLUSTER: "demo",
+    CHORUS_CLUSTER_SECRET_FILE: secret,
+    CHORUS_MDNS: "false",
+    CHORUS_BOOTSTRAP_EXPECT: String(1 + others.length),
   };
-  const rest = await Promise.all(others.map((plan) => open(plan, observer)));
+  const open = async ({ name, env: own }: PeerPlan, bootstrap: readonly string[]): Promise<Started> => {
+    const joined = bootstrap.length === 0 ? {} : { CHORUS_BOOTSTRAP: bootstrap.join(",") };
+    return stack.use(await startAgent({ directory, name, env: { ...shared, ...own, ...joined }, onEnd }));
+  };
+  const first = await open(firstPlan, []);
+  const rest = await Promise.all(others.map((plan) => open(plan, first.ready.addresses)));
   const owned = stack.move();
   return {
     peers: [first, ...rest].map(({ peer }) => peer),

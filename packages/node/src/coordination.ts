@@ -81,6 +81,7 @@ async function openElection({ config, base, clock, stack }: Context, log: LogSto
       {
         cluster: config.cluster,
         role: config.electionEligible ? "voter" : "observer",
+        expect: config.bootstrapExpect,
         profile: config.electionProfile,
       },
     ),

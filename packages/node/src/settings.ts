@@ -73,8 +73,13 @@ export const settings = {
   mdns: setting("CHORUS_MDNS", "Find peers on the local network", flag(true)),
   electionEligible: setting(
     "CHORUS_ELECTION_ELIGIBLE",
-    "Vote and stand as admin; for now one peer of a mesh does, the others observe",
+    "Vote and stand as admin; false: follow the admin that others elect",
     flag(true),
+  ),
+  bootstrapExpect: setting(
+    "CHORUS_BOOTSTRAP_EXPECT",
+    "Voters that found a new mesh together, the same number on each: 3 survive the loss of one",
+    count(1, 1, 7),
   ),
   electionProfile: setting(
     "CHORUS_ELECTION_PROFILE",
