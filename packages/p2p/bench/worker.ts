@@ -1,10 +1,10 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { startBare } from "./bare.ts";
-import type { Answer, Contender, Order } from "./contender.ts";
+import type { Answer, Contender, Order, StartContender } from "./contender.ts";
 import { startOurs } from "./ours.ts";
 
 // A child process with one or more nodes; its one argument says which kind, its orders come from the parent.
-const start = process.argv[2] === "bare" ? startBare : startOurs;
+const start: StartContender = process.argv[2] === "bare" ? startBare : startOurs;
 const nodes: Contender[] = [];
 let delays: number[] = [];
 let onCount: (() => void) | undefined;
