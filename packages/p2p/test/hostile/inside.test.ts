@@ -41,7 +41,7 @@ describe("a member that has turned", { timeout: scaled(120_000, 600_000) }, () =
 
   it("delays others by no more than a moment with frames that are empty, or in crumbs", async () => {
     for (const attack of ["unread crumbs", "frame in crumbs"])
-      await unharmed(stage, await stage.attack(attack, { ms: scaled(1_500, 60_000) }));
+      await unharmed(stage, await stage.attack(attack, { ms: scaled(600, 60_000) }));
   });
 
   it("holds 64 streams of a protocol open at most, however many it asks for", async () => {
@@ -57,7 +57,7 @@ describe("a member that has turned", { timeout: scaled(120_000, 600_000) }, () =
 
   it("fills only its own streams, whether we do not read or it does not", async () => {
     for (const attack of ["fill stalled", "never reads"])
-      await unharmed(stage, await stage.attack(attack, { count: 70, ms: scaled(1_000, 30_000) }));
+      await unharmed(stage, await stage.attack(attack, { count: scaled(16, 70), ms: scaled(800, 30_000) }));
   });
 
   it("keeps four connections under one name", async () => {
