@@ -9,7 +9,7 @@ import { CALM_MS, electionBound, HEAL_MS } from "./timing.ts";
 /** How much later than the bound is still waited for, so that lateness shows in the history. */
 const LATE_MS = 2_000;
 /** On a machine that lets its processes starve, no longer than this. */
-const PATIENCE_MS = 60_000;
+const PATIENCE_MS = 120_000;
 const RECENT_MS = 1_000;
 
 /** Who counts while a fault lasts. */
@@ -90,14 +90,15 @@ export class Scene {
     });
   }
 
-  /** From now on nothing is wrong: waits until the mesh is whole and has been calm. @returns whether it became so */
+  /** From now on nothing is wrong: waits until the mesh is whole, calm, and has an admin. @returns whether it became so */
   async heal(fault: string): Promise<boolean> {
     const { fleet } = this;
     const healedAt = moment();
     const members = fleet.peers.map(String);
     const whole = await this.#within(HEAL_MS + CALM_MS, { from: healedAt, members }, ({ peers }) => {
       const { since } = wholeSince(peers, healedAt, moment());
-      return since !== undefined && since + CALM_MS <= moment();
+      const calm = since !== undefined && since + CALM_MS <= moment();
+      return calm && fleet.admin(moment() - RECENT_MS) !== undefined;
     });
     const until = moment();
     fleet.history();
@@ -113,7 +114,7 @@ export class Scene {
         orphaned: false,
       },
     );
-    return whole && fleet.admin(until - RECENT_MS) !== undefined;
+    return whole;
   }
 
   /** Waits for so long, and a little more, of the time in which these could run. @returns whether it came to hold */

@@ -8,7 +8,7 @@ import { bridgedNamespaces, loopbackNamespace, namespacesMissing } from "../mesh
 import { machineLoopback, type Place } from "../mesh/places.ts";
 import { round } from "../mesh/round.ts";
 
-const LIMIT = { timeout: 240_000 };
+const LIMIT = { timeout: 300_000 };
 const missing = namespacesMissing();
 if (missing !== undefined) console.log(`no network namespaces (${missing}): their tests are skipped`);
 
