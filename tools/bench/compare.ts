@@ -38,7 +38,8 @@ async function rateOf(work: Contender, roundMs: number): Promise<number> {
   return (done / took) * 1000;
 }
 
-function median(values: readonly number[]): number {
+/** The value in the middle; NaN for none. */
+export function median(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b);
   return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
 }
