@@ -2,8 +2,8 @@ import { setImmediate as otherWork } from "node:timers/promises";
 import { InvalidInputError } from "@chorus/kernel";
 import type { PeerId as Libp2pPeerId } from "@libp2p/interface";
 import { MemoryDatastore } from "datastore-core/memory";
+import { Key } from "interface-datastore/key";
 
-type Key = Parameters<MemoryDatastore["put"]>[0];
 type Query = Parameters<MemoryDatastore["_all"]>[0];
 type KeyQuery = Parameters<MemoryDatastore["_allKeys"]>[0];
 
@@ -48,9 +48,12 @@ export class BoundedDatastore extends MemoryDatastore {
     this.#selfName = `${PEERS}/${self.toCID().toString()}`;
   }
 
-  override put(key: Key, value: Uint8Array): Key | Promise<Key> {
-    if (value.length > MAX_VALUE_BYTES)
-      throw new InvalidInputError("record", `is ${value.length} bytes, over ${MAX_VALUE_BYTES}`);
+  override put(given: Key, bytes: Uint8Array): Key | Promise<Key> {
+    if (bytes.length > MAX_VALUE_BYTES)
+      throw new InvalidInputError("record", `is ${bytes.length} bytes, over ${MAX_VALUE_BYTES}`);
+    // Copies: both are cut from buffers of 64 KiB, which would stay as a whole for each small record.
+    const key = new Key(new Uint8Array(given.uint8Array()), false);
+    const value = new Uint8Array(bytes);
     this.delete(key);
     const name = key.toString();
     const owner = this.#ownerOf(name);

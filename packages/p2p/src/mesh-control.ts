@@ -11,6 +11,7 @@ import { invalidDeliveries } from "./gossip-inside.ts";
 import { limits } from "./limits.ts";
 import { GOSSIP_PROTOCOL_PREFIX } from "./names.ts";
 import type { Settings } from "./options.ts";
+import { forgetAbsent } from "./routing.ts";
 import { asPeerId, dialable, fromPeerId, isRelayed, withoutPeer } from "./peer-ids.ts";
 import { connectedPeers } from "./streams.ts";
 import { type MeshControl, Upkeep } from "./upkeep.ts";
@@ -37,7 +38,7 @@ const INVALID_DELIVERIES = 2;
 
 /** Tells the upkeep what libp2p sees, and lets it act. @returns it, not started, and where mDNS reports */
 export async function keepUp(context: KeepUpContext): Promise<{ upkeep: Upkeep; onFound: OnFound }> {
-  const { settings, streams } = context;
+  const { host, settings, streams } = context;
   const { addressBookFile: file, cluster } = settings;
   const book = file === false ? undefined : bookFile(file, cluster, context.logger);
   const gossipers = new Set<PeerId>();
@@ -51,6 +52,7 @@ export async function keepUp(context: KeepUpContext): Promise<{ upkeep: Upkeep; 
   for (const candidate of settings.bootstrap) upkeep.want(candidate);
   serveIntroductions(streams, () => upkeep.known());
   serveFarewell(streams, (peer) => upkeep.left(peer));
+  forgetAbsent(host, host.services.dht, context.logger);
   return { upkeep, onFound: watch(context, upkeep, gossipers) };
 }
 
