@@ -66,6 +66,10 @@ export interface VoteState {
   readonly changes?: readonly ConfigChange[];
   /** The one founding that this peer has agreed to and that is not complete. */
   readonly pledge?: ElectionConfig;
+  /** The first configuration as all its voters signed it, where several founded the mesh. */
+  readonly founded?: ConfigChange;
+  /** The newest certificate that was met: it proves the term that confirmed `config`, also after a restart. */
+  readonly certificate?: AdminCert;
 }
 
 /** A ballot as it was signed: hash instead of configuration. */
@@ -96,7 +100,12 @@ export type ElectionEvent =
    * submitted again.
    */
   | { readonly kind: "folded"; readonly from: string; readonly into: string }
-  | { readonly kind: "equivocation"; readonly proof: EquivocationProof };
+  | { readonly kind: "equivocation"; readonly proof: EquivocationProof }
+  /**
+   * The voters changed too often while this peer was away: nobody keeps the changes from `own` to `theirs`, two
+   * versions of the configuration, and it follows no admin until its vote store is removed.
+   */
+  | { readonly kind: "left-behind"; readonly own: number; readonly theirs: number };
 
 /** The end of a durable log. */
 export interface LogPosition {

@@ -62,6 +62,7 @@ class RunningElection implements Election {
       state: () => this.#state,
       push: (input) => this.#driver.push(input),
       report: (proof) => this.#report(proof),
+      leftBehind: (event) => this.#leftBehind(event),
       logger,
     });
     this.#transport = transport(components, (from, message) => this.#intake.onMessage(from, message));
@@ -167,6 +168,18 @@ class RunningElection implements Election {
     this.#components.logger.error("a voter signed two votes in one term", { voter, term });
     this.#events.push({ kind: "equivocation", proof });
     this.#gossip(GOSSIP.equivocation, canonicalProof(proof));
+  }
+
+  #leftBehind(event: ElectionEvent & { kind: "left-behind" }): void {
+    const { own, theirs } = event;
+    this.#components.logger.error(
+      "too many changes of the voters were missed: the vote store must be removed",
+      {
+        own,
+        theirs,
+      },
+    );
+    this.#events.push(event);
   }
 
   #presence(uptimeMs: number): void {

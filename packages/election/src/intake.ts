@@ -10,8 +10,15 @@ import {
   verifyVote,
 } from "./certificate.ts";
 import { sameVoters } from "./config.ts";
-import type { AdminCert, ConfigChange, ElectionConfig, EquivocationProof } from "./contract.ts";
-import { anchorOf, predecessorOf } from "./core/lineage.ts";
+import type {
+  AdminCert,
+  ConfigChange,
+  ElectionConfig,
+  ElectionEvent,
+  EquivocationProof,
+} from "./contract.ts";
+import { isFoundingWith } from "./core/founding.ts";
+import { anchorOf, isOutOfReach, predecessorOf } from "./core/lineage.ts";
 import { type Input, MAX_LEAP, type State } from "./core/state.ts";
 import { type Message, parsePresence } from "./wire.ts";
 import { parseCertificate, parseProof } from "./wire-parts.ts";
@@ -31,6 +38,8 @@ export interface IntakePorts {
   readonly push: (input: Input) => Promise<void>;
   /** A proof that was checked and is new here. */
   readonly report: (proof: EquivocationProof) => void;
+  /** Called once, when the mesh has gone further than anyone can lead this peer to. */
+  readonly leftBehind: (event: ElectionEvent & { kind: "left-behind" }) => void;
   readonly logger: Logger;
 }
 
@@ -38,6 +47,7 @@ export interface IntakePorts {
 export class Intake {
   readonly #ports: IntakePorts;
   readonly #reported = new Set<string>();
+  #leftBehind = false;
 
   constructor(ports: IntakePorts) {
     this.#ports = ports;
@@ -65,7 +75,7 @@ export class Intake {
     }
   }
 
-  /** Two certificates of one term: every voter in both has signed twice. */
+  /** Two sets of votes of one term: every voter in both has signed twice. */
   onConflict(one: AdminCert, other: AdminCert): void {
     for (const proof of equivocations(one, other)) this.#tell(proof);
   }
@@ -87,20 +97,31 @@ export class Intake {
     const { state, push, logger } = this.#ports;
     const { config, certificate: known } = state();
     const own = config === undefined || config.founding === certificate.config.founding;
-    if (own && this.#isOld(certificate.term)) return;
+    if (own && this.#isOld(certificate)) return;
     // The same certificate comes again and again; its votes need no second look.
     if (own && known?.term === certificate.term && known.candidate === certificate.candidate)
       await push({ kind: "certificate", certificate: known, from });
     else if (await this.#isValid(certificate, own)) await push({ kind: "certificate", certificate, from });
+    else if (own && from === certificate.candidate && isOutOfReach(state(), certificate))
+      await this.#onLeftBehind(certificate);
     else
       logger.warn("certificate refused", { term: certificate.term, candidate: certificate.candidate, from });
   }
 
-  #isOld(term: number): boolean {
-    const { term: known } = this.#ports.state();
+  /** An old one may still confirm the configuration: a candidate raises the term before anyone leads in it. */
+  #isOld({ term }: AdminCert): boolean {
+    const { term: known, config } = this.#ports.state();
     if (term > known + MAX_LEAP) throw new InvalidInputError("certificate/term", "leaps too far");
-    if (term < known) this.#ports.logger.debug("certificate of an older term ignored", { term, known });
-    return term < known;
+    const old = term < known && (config === undefined || term <= config.cterm);
+    if (old) this.#ports.logger.debug("certificate of an older term ignored", { term, known });
+    return old;
+  }
+
+  async #onLeftBehind(certificate: AdminCert): Promise<void> {
+    if (this.#leftBehind || !(await verifyCertificate(certificate, certificate.config))) return;
+    this.#leftBehind = true;
+    const [own, theirs] = [this.#ports.state().config?.version ?? 0, certificate.config.version];
+    this.#ports.leftBehind({ kind: "left-behind", own, theirs });
   }
 
   async #isValid(certificate: AdminCert, own: boolean): Promise<boolean> {
@@ -113,11 +134,10 @@ export class Intake {
   async #onChange(change: ConfigChange): Promise<void> {
     const { state, push, logger } = this.#ports;
     const { config } = change;
-    const { pledge, foreign, config: own } = state();
+    const { foreign, config: own } = state();
     if (own === undefined) {
-      const awaited =
-        pledge !== undefined && pledge.founding === config.founding && sameVoters(pledge, config);
-      if (awaited && (await verifyFounding(change)))
+      // Only one that this peer signed: the signatures of all voters are in it.
+      if (isFoundingWith(state(), config) && (await verifyFounding(change)))
         await push({ kind: "change", change, previous: undefined });
       return;
     }
@@ -140,7 +160,9 @@ export class Intake {
       );
     if (message.kind === "approval") {
       const { signature } = message;
-      if (proposal === undefined) return Promise.resolve(true);
+      // One for anything else counts for nothing.
+      if (proposal === undefined || !sameVoters(proposal.config, message.config))
+        return Promise.resolve(true);
       return verifyApproval(proposal, { voter: from, signature });
     }
     if (message.kind === "transfer")

@@ -12,6 +12,8 @@ import { encodeMessage, type Message, parseMessage, PROTOCOL } from "./wire.ts";
 const MAX_WAITING = 64;
 /** A stream that takes longer to open leads nowhere. */
 const OPEN_MS = 2000;
+/** Who takes longer to read the last words goes without them. */
+const CLOSE_MS = 500;
 
 interface TransportPorts {
   readonly streams: Streams;
@@ -113,14 +115,16 @@ class Link {
     this.#stream?.abort(reason);
   }
 
-  /** Ends after what was sent; what still waits for a stream is given up, and so is a peer that takes too long. */
+  /**
+   * Ends when the other side has read all that was sent, which its own end says: a stream that is broken before
+   * loses what waits to be read. What still waits for a stream is given up, and so is a peer that takes too long.
+   */
   async close(): Promise<void> {
     if (this.#stream !== undefined) {
       const closed = new AbortController();
-      const late = this.#ports.clock.sleep(OPEN_MS, { signal: closed.signal });
-      await Promise.race([this.#stream.close(), late]).catch(() => undefined);
+      const late = this.#ports.clock.sleep(CLOSE_MS, { signal: closed.signal }).catch(() => undefined);
+      await Promise.race([farewell(this.#stream), late]).catch(() => undefined);
       closed.abort();
-      late.catch(() => undefined);
     }
     this.#stop.abort(new Error("election stopped"));
   }
@@ -148,4 +152,9 @@ class Link {
       opened.abort();
     }
   }
+}
+
+async function farewell(stream: PeerStream): Promise<void> {
+  await stream.close();
+  for await (const _ of stream.frames);
 }

@@ -17,13 +17,14 @@ export function sqliteVoteStore(file: string): VoteStore {
     "INSERT INTO vote (slot, state) VALUES (0, ?) ON CONFLICT (slot) DO UPDATE SET state = excluded.state",
   );
   return {
-    load: async () =>
-      attempt("cannot be read", () => {
-        const state = select.get()?.["state"];
-        if (state === undefined) return undefined;
+    load: async () => {
+      const state = attempt("cannot be read", () => select.get()?.["state"]);
+      if (state === undefined) return undefined;
+      return attempt("is damaged, or of a version that this one does not read", () => {
         if (!(state instanceof Uint8Array)) throw new TypeError("state is not a blob");
         return parseVoteState(state);
-      }),
+      });
+    },
     save: async (state) => {
       attempt("cannot be written", () => upsert.run(encodeVoteState(state)));
     },

@@ -3,7 +3,7 @@ import type { AdminCert } from "../src/index.ts";
 import { verifyCertificate } from "../src/index.ts";
 import { signBallot } from "../src/certificate.ts";
 import { firstConfig } from "../src/config.ts";
-import { encodeMessage, PROTOCOL, TOPIC } from "../src/wire.ts";
+import { encodeMessage, parseMessage, PROTOCOL, TOPIC } from "../src/wire.ts";
 import { canonicalCertificate } from "../src/wire-parts.ts";
 import { memoryVoteStore } from "../src/testing/index.ts";
 import { peers, record, setup, signers, until } from "./fixtures/setup.ts";
@@ -290,6 +290,26 @@ describe("handing over", () => {
     expect(voting.admin()).toBeUndefined();
     await mesh.clock.advance(1);
     await until(() => voting.admin()?.term === 2);
+  });
+  it("is heard by a member that is slow to read, before the last stream ends", async () => {
+    await using mesh = await setup();
+    const insider = mesh.network.join(signers[4]!);
+    const gate = Promise.withResolvers<void>();
+    const heard: string[] = [];
+    insider.streams.handle(PROTOCOL, async (stream) => {
+      await gate.promise;
+      for await (const frame of stream.frames) heard.push(parseMessage(frame).kind);
+      await stream.close();
+    });
+    const admin = await mesh.join(voter, { role: "voter" });
+    await until(() => admin.voting.isAdmin());
+    await admin.voting.handOver();
+    const leaving = admin.voting[Symbol.asyncDispose]().then(() => admin.at.leave());
+    await mesh.clock.advance(0);
+    expect(heard).toEqual([]);
+    gate.resolve();
+    await leaving;
+    expect(heard).toContain("resign");
   });
   it("does nothing on a peer that does not lead, and ends within one beat when a member is stuck", async () => {
     await using mesh = await setup();

@@ -1,10 +1,14 @@
 import { describe, expect, it } from "vitest";
-import { signApproval, signBallot, verifyChange } from "../src/certificate.ts";
+import { equivocations, signApproval, signBallot, verifyChange } from "../src/certificate.ts";
 import { firstConfig } from "../src/config.ts";
 import type { AdminCert, ConfigChange, ElectionConfig } from "../src/contract.ts";
+import type { Effect } from "../src/core/state.ts";
+import { step } from "../src/core/step.ts";
 import { type EquivocationProof, verifyCertificate, verifyEquivocation } from "../src/index.ts";
 import { encodeMessage, type Message, PROTOCOL, TOPIC } from "../src/wire.ts";
 import { canonicalCertificate, canonicalProof } from "../src/wire-parts.ts";
+import { memoryVoteStore } from "../src/testing/index.ts";
+import { Script } from "./fixtures/script.ts";
 import { peers, setup, signers, until } from "./fixtures/setup.ts";
 
 const last = { term: 0, index: 0 };
@@ -77,7 +81,10 @@ describe("a hostile voter", () => {
     const far = await mesh.join(4, { role: "observer", voters });
     mesh.network.join(signers[2]!);
     const insider = mesh.network.join(signers[0]!);
-    insider.streams.handle(PROTOCOL, async ({ frames }) => void (await Array.fromAsync(frames)));
+    insider.streams.handle(PROTOCOL, async (stream) => {
+      await Array.fromAsync(stream.frames);
+      await stream.close();
+    });
     const proofs: EquivocationProof[] = [];
     for (const one of [voting, far.voting])
       void (async () => {
@@ -110,6 +117,30 @@ describe("a hostile voter", () => {
     expect(proofs).toHaveLength(2);
     expect(voting.admin()).toMatchObject({ peer: peers[0], term: 5 });
   });
+  it("that votes for the loser of a term and for its winner is shown by the loser", async () => {
+    const voters = peers.slice(0, 5);
+    const mesh = new Script([{ voters }]);
+    mesh.within(5000, () => mesh.state(0).role === "pre-candidate");
+    for (const n of [1, 2]) {
+      const message = { kind: "pre-vote-reply", term: 1, granted: true } as const;
+      mesh.feed(0, { kind: "message", from: peers[n]!, message });
+    }
+    expect(mesh.state(0).role).toBe("candidate");
+    const config = firstConfig("mesh", voters);
+    const signature = await signBallot({ config, term: 1, candidate: peers[0]! }, signers[2]!);
+    const message = { kind: "vote-reply", term: 1, granted: true, signature } as const;
+    mesh.feed(0, { kind: "message", from: peers[2]!, message });
+    const winner = async (...votes: number[]): Promise<readonly Effect[]> => {
+      const certificate = await certificateOf(config, 1, votes);
+      return step(mesh.state(0), { kind: "certificate", certificate, from: peers[1]! }, mesh.now).effects;
+    };
+    expect((await winner(1, 3, 4)).filter(({ kind }) => kind === "equivocation")).toEqual([]);
+    const [shown] = (await winner(1, 2, 3)).filter((effect) => effect.kind === "equivocation");
+    const [proof, ...others] = equivocations(shown!.one, shown!.other);
+    expect(others).toEqual([]);
+    expect(proof).toMatchObject({ voter: peers[2], term: 1 });
+    expect(await verifyEquivocation(proof!)).toBe(true);
+  });
   it("gains nothing by repeating old votes", async () => {
     await using mesh = await setup();
     const voters = peers.slice(0, 3);
@@ -123,6 +154,52 @@ describe("a hostile voter", () => {
     await mesh.clock.advance(0);
     expect(voting.isAdmin()).toBe(false);
     expect(voting.term()).toBe(0);
+  });
+});
+
+describe("a certificate of a term that is over", () => {
+  it("names no admin, but still shows in which term the configuration was confirmed", async () => {
+    await using mesh = await setup();
+    const voters = peers.slice(0, 3);
+    const config = firstConfig("mesh", voters);
+    const store = memoryVoteStore();
+    await store.save({ term: 7, config });
+    const { voting } = await mesh.join(0, { role: "voter", voters }, store);
+    const insider = mesh.network.join(signers[1]!);
+    const stream = await insider.streams.open(peers[0]!, PROTOCOL, new AbortController());
+    const certificate = await certificateOf(config, 5, [1, 2]);
+    await stream.send(encodeMessage({ kind: "certificate", certificate }));
+    await until(() => voting.config()?.cterm === 5);
+    expect(voting.term()).toBe(7);
+    expect(voting.admin()).toBeUndefined();
+  });
+});
+
+describe("a peer that was away for more changes than anyone keeps", () => {
+  it("says once that its store must be removed, and only when voters of that mesh said so", async () => {
+    await using mesh = await setup();
+    const config = firstConfig("mesh", peers.slice(0, 3));
+    const { voting } = await mesh.join(3, { role: "observer", voters: peers.slice(0, 3) });
+    const events: unknown[] = [];
+    void (async () => {
+      for await (const event of voting.events(new AbortController())) events.push(event);
+    })();
+    const insider = mesh.network.join(signers[0]!);
+    const stream = await insider.streams.open(peers[3]!, PROTOCOL, new AbortController());
+    const send = (certificate: AdminCert): Promise<void> =>
+      stream.send(encodeMessage({ kind: "certificate", certificate }));
+    const far = { ...config, version: 34 };
+    await send({ ...(await certificateOf(far, 4, [0, 1])), term: 5 });
+    await send(await certificateOf({ ...config, version: 33 }, 5, [0, 1]));
+    await until(() => mesh.logs.includes("certificate refused"));
+    expect(events).toEqual([]);
+    await send(await certificateOf(far, 5, [0, 1]));
+    await send(await certificateOf(far, 6, [0, 1]));
+    await until(() => events.length > 0);
+    await mesh.clock.advance(0);
+    expect(events).toEqual([{ kind: "left-behind", own: 1, theirs: 34 }]);
+    expect(mesh.logs).toContain("too many changes of the voters were missed: the vote store must be removed");
+    expect(voting.admin()).toBeUndefined();
   });
 });
 

@@ -1,9 +1,13 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { encodeCanonical } from "@chorus/kernel";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { firstConfig } from "../src/config.ts";
 import { sqliteVoteStore } from "../src/index.ts";
 import { memoryVoteStore, voteStoreCases } from "../src/testing/index.ts";
+import { peers } from "./fixtures/setup.ts";
 
 let directory = "";
 beforeEach(() => {
@@ -19,6 +23,44 @@ describe("sqliteVoteStore", () => {
     const file = join(directory, "vote.sqlite");
     using _first = sqliteVoteStore(file);
     expect(() => sqliteVoteStore(file)).toThrow(expect.objectContaining({ code: "election/store-failed" }));
+  });
+  it("says so when the state in the file is not one that it reads", async () => {
+    const file = join(directory, "vote.sqlite");
+    const { founding: _, ...config } = firstConfig("mesh", peers.slice(0, 1));
+    {
+      using _store = sqliteVoteStore(file);
+    }
+    {
+      using database = new DatabaseSync(file);
+      const voters = config.voters.map((voter) => ({ ...voter }));
+      const state = encodeCanonical({ term: 3, config: { ...config, voters } });
+      database.prepare("INSERT INTO vote (slot, state) VALUES (0, ?)").run(state);
+    }
+    using store = sqliteVoteStore(file);
+    await expect(store.load()).rejects.toMatchObject({
+      code: "election/store-failed",
+      message: "vote store: is damaged, or of a version that this one does not read",
+      cause: { detail: { path: "founding" } },
+    });
+  });
+  it("keeps all that a state can hold", async () => {
+    const [peer] = peers;
+    const config = firstConfig("mesh", [peer!]);
+    const vote = { voter: peer!, signature: new Uint8Array(64) };
+    const change = { config, approvals: [vote] };
+    const certificate = { config, term: 2, candidate: peer!, votes: [vote] };
+    const state = {
+      term: 2,
+      config,
+      base: config,
+      changes: [change],
+      pledge: config,
+      founded: change,
+      certificate,
+    };
+    using store = sqliteVoteStore(join(directory, "vote.sqlite"));
+    await store.save(state);
+    expect(await store.load()).toEqual(state);
   });
   it("refuses a file that is no vote store", () => {
     const file = join(directory, "vote.sqlite");

@@ -3,7 +3,7 @@ import { quorumOf, sameVoters, voterOf } from "../config.ts";
 import type { ElectionConfig, SignedVote, Voter } from "../contract.ts";
 import { broadcast, type Draft, send, set, toVoters } from "./draft.ts";
 import { fold } from "./folding.ts";
-import { complete } from "./founding.ts";
+import { complete, isFoundingWith } from "./founding.ts";
 import { beat } from "./leading.ts";
 import { extend, isNext } from "./lineage.ts";
 import type { Rules } from "./rules.ts";
@@ -80,6 +80,20 @@ function mayApprove(state: State, from: PeerId, { term, config }: Proposed): boo
 function hasInstalled(own: ElectionConfig, config: ElectionConfig, rules: Rules): boolean {
   const written = own.cterm === config.cterm || !rules.configRewrite;
   return written && isNext(own, config, rules.oneAtATime ? 1 : Infinity);
+}
+
+/** One for a founding that this peer has taken back: its word of that was lost. */
+export function onApproval(
+  draft: Draft,
+  from: PeerId,
+  { config, signature }: { readonly config: ElectionConfig; readonly signature: Uint8Array },
+): void {
+  const { pledge, founded, self } = draft.state;
+  const { founding, voters } = config;
+  const open = founding === pledge?.founding || founding === founded?.config.founding;
+  if (!open && voters[0]?.peer === self && isFoundingWith(draft.state, config))
+    send(draft, from, { kind: "withdraw", founding });
+  else countApproval(draft, config, { voter: from, signature });
 }
 
 /** Counts an approval whose signature was checked against the proposal. */

@@ -16,6 +16,7 @@ import {
   spread,
 } from "./draft.ts";
 import { follows, meet } from "./folding.ts";
+import { isFoundingWith } from "./founding.ts";
 import { confirm, extend, predecessorOf } from "./lineage.ts";
 import { SUSPECTED_LEASES } from "./promises.ts";
 import { MAX_LEAP, type State } from "./state.ts";
@@ -48,6 +49,7 @@ export function onCertificate(draft: Draft, certificate: AdminCert, from: PeerId
     return;
   }
   if (term > draft.state.term + MAX_LEAP) return;
+  compare(draft, certificate);
   confirmed(draft, certificate);
   if (term < draft.state.term || term <= draft.state.resigned) return;
   const { certificate: before, self } = draft.state;
@@ -58,16 +60,27 @@ export function onCertificate(draft: Draft, certificate: AdminCert, from: PeerId
   else if (candidate !== self) accept(draft, certificate, { from, again });
 }
 
+/** Whoever voted for this peer and, in the same term, for the one that won, has signed twice. */
+function compare(draft: Draft, certificate: AdminCert): void {
+  const { config, term, role, self, votes } = draft.state;
+  if (role !== "candidate" || config === undefined) return;
+  if (certificate.term !== term || certificate.candidate === self) return;
+  const twice = votes.some((vote) => certificate.votes.some(({ voter }) => voter === vote.voter));
+  const one = { config, term, candidate: self, votes };
+  if (twice) draft.effects.push({ kind: "equivocation", one, other: certificate });
+}
+
 function accept(
   draft: Draft,
   certificate: AdminCert,
   { from, again }: { readonly from: PeerId | undefined; readonly again: boolean },
 ): void {
   if (certificate.term > draft.state.term) raiseTerm(draft, certificate.term);
-  confirmed(draft, certificate);
   if (!again) adopt(draft, certificate, from);
   // An old certificate that is repeated by others says nothing about the admin being there.
   else if (from === certificate.candidate) hear(draft);
+  // Once more: a candidate has only now stopped counting its votes.
+  confirmed(draft, certificate);
 }
 
 function adopt(draft: Draft, certificate: AdminCert, from: PeerId | undefined): void {
@@ -92,7 +105,7 @@ function confirmed(draft: Draft, { config, term }: AdminCert): void {
 export function onChange(draft: Draft, change: ConfigChange, previous: ElectionConfig | undefined): void {
   const { state } = draft;
   const { founding } = change.config;
-  if (previous === undefined) followFounding(draft, change.config);
+  if (previous === undefined) followFounding(draft, change);
   else if (founding === state.foreign?.certificate.config.founding) follows(draft, previous, change);
   else {
     const farthest = state.rules.oneAtATime ? 1 : Infinity;
@@ -102,10 +115,12 @@ export function onChange(draft: Draft, change: ConfigChange, previous: ElectionC
   }
 }
 
-function followFounding(draft: Draft, config: ElectionConfig): void {
-  const { pledge, config: own } = draft.state;
-  if (own === undefined && pledge?.founding === config.founding)
-    install(draft, { config, base: config, changes: [] });
+/** Its signatures say that this peer agreed, whatever it has been told of it since. */
+function followFounding(draft: Draft, founded: ConfigChange): void {
+  const { config } = founded;
+  if (draft.state.config !== undefined || !isFoundingWith(draft.state, config)) return;
+  install(draft, { config, base: config, changes: [] });
+  set(draft, { founded });
 }
 
 function followChange(draft: Draft, previous: ElectionConfig, change: ConfigChange): void {

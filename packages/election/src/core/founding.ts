@@ -1,7 +1,7 @@
 import type { PeerId } from "@chorus/kernel";
 import { firstConfig, sameVoters } from "../config.ts";
 import type { ElectionConfig } from "../contract.ts";
-import { broadcast, type Draft, install, send, set } from "./draft.ts";
+import { ask, broadcast, type Draft, install, send, set } from "./draft.ts";
 import { ABSENT_MS, type Proposal, type State } from "./state.ts";
 
 /*
@@ -10,16 +10,27 @@ import { ABSENT_MS, type Proposal, type State } from "./state.ts";
  * nobody else collects, so nobody else can complete it. So no two completed sets overlap.
  */
 
-/** With every announcement: begins a founding, repeats it, or takes it back. */
+/** With every announcement: begins a founding, repeats it, takes it back, or asks what became of it. */
 export function found(draft: Draft): void {
   const { state, now } = draft;
   const { config, pledge, proposal, self } = state;
   if (config !== undefined || !founds(state)) return;
-  if (pledge !== undefined && pledge.voters[0]?.peer !== self) return;
   if (pledge === undefined) begin(draft);
-  else if (proposal === undefined) ask(draft, pledge);
+  else if (pledge.voters[0]?.peer !== self) inquire(draft, pledge);
+  else if (proposal === undefined) collect(draft, pledge);
   else if (now >= proposal.since + ABSENT_MS) withdraw(draft, pledge);
-  else ask(draft, pledge);
+  else collect(draft, pledge);
+}
+
+/**
+ * Both words about a founding can be lost: that it is complete, which each of its voters can prove, and that it was
+ * taken back, which the proposer says again to whoever still approves it.
+ */
+function inquire(draft: Draft, pledge: ElectionConfig): void {
+  const [proposer] = pledge.voters;
+  if (proposer !== undefined)
+    draft.effects.push({ kind: "approve", to: proposer.peer, previous: undefined, config: pledge });
+  for (const { peer } of pledge.voters) if (peer !== draft.state.self) ask(draft, peer);
 }
 
 function founds({ settings }: State): boolean {
@@ -36,10 +47,10 @@ function begin(draft: Draft): void {
   if (names.length < settings.expect || names[0] !== self) return;
   const config = firstConfig(cluster, names);
   set(draft, { pledge: config });
-  ask(draft, config);
+  collect(draft, config);
 }
 
-function ask(draft: Draft, config: ElectionConfig): void {
+function collect(draft: Draft, config: ElectionConfig): void {
   const { self, proposal } = draft.state;
   if (proposal === undefined) {
     const since = draft.now;
@@ -70,14 +81,14 @@ export function onFound(draft: Draft, from: PeerId, config: ElectionConfig): voi
   draft.effects.push({ kind: "approve", to: from, previous: undefined, config });
 }
 
-function isFounding({ self, cluster, settings }: State, config: ElectionConfig): boolean {
+function isFounding(state: State, config: ElectionConfig): boolean {
+  return config.voters.length >= state.settings.expect && isFoundingWith(state, config);
+}
+
+/** Whether this is how a mesh begins, with this peer as one of its voters. */
+export function isFoundingWith({ self, cluster }: State, config: ElectionConfig): boolean {
   const names = config.voters.map(({ peer }) => peer);
-  return (
-    names.includes(self) &&
-    names.length >= settings.expect &&
-    config.cterm === 0 &&
-    sameVoters(config, firstConfig(cluster, names))
-  );
+  return names.includes(self) && config.cterm === 0 && sameVoters(config, firstConfig(cluster, names));
 }
 
 export function onWithdraw(draft: Draft, from: PeerId, founding: string): void {
@@ -89,8 +100,10 @@ export function onWithdraw(draft: Draft, from: PeerId, founding: string): void {
 export function complete(draft: Draft, { config, approvals }: Proposal): void {
   set(draft, { proposal: undefined });
   if (draft.state.config !== undefined || draft.state.pledge?.founding !== config.founding) return;
+  const founded = { config, approvals };
   install(draft, { config, base: config, changes: [] });
+  set(draft, { founded });
   // The others have it a moment later.
   set(draft, { deadline: draft.now + draft.state.timing.beat });
-  broadcast(draft, { kind: "change", change: { config, approvals } });
+  broadcast(draft, { kind: "change", change: founded });
 }

@@ -1,8 +1,7 @@
 import type { PeerId } from "@chorus/kernel";
 import { quorumOf, voterOf } from "../config.ts";
-import type { Known, Message } from "../wire.ts";
-import { broadcast, type Draft, raiseTerm, send, set, stepDown } from "./draft.ts";
-import { changesAfter } from "./lineage.ts";
+import type { Message } from "../wire.ts";
+import { broadcast, type Draft, raiseTerm, set, stepDown } from "./draft.ts";
 import { ANNOUNCE_MS, type State } from "./state.ts";
 
 type Ack = Message & { kind: "beat-ack" };
@@ -62,29 +61,6 @@ export function checkLease(draft: Draft): void {
   const { state, now } = draft;
   const until = Math.max(state.leaseUntil, state.wonAt + state.timing.lease);
   if (now >= until) stepDown(draft, "lease lapsed");
-}
-
-/**
- * The certificate, and the changes that lead from what the other knows to its configuration and from there to the
- * one in force. Never a beat: that would make a peer that refuses the certificate ask again, without end.
- */
-export function answerProbe(draft: Draft, peer: PeerId, theirs: Known): void {
-  const { state } = draft;
-  const { role, certificate, config } = state;
-  if (role !== "admin" || certificate === undefined || config === undefined) {
-    for (const one of changesAfter(state, theirs, 1)) send(draft, peer, { kind: "change", change: one });
-    return;
-  }
-  const change = (wanted: (version: number) => boolean, from: Known): void => {
-    for (const one of changesAfter(state, from))
-      if (wanted(one.config.version)) send(draft, peer, { kind: "change", change: one });
-  };
-  const own = certificate.config;
-  const follows = changesAfter(state, theirs).length > 0 || theirs.founding === config.founding;
-  if (follows) change((version) => version <= own.version, theirs);
-  send(draft, peer, { kind: "certificate", certificate });
-  const ahead = follows && theirs.version > own.version;
-  change((version) => version > own.version, ahead ? theirs : own);
 }
 
 export function announce(draft: Draft): void {

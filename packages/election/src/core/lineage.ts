@@ -28,6 +28,11 @@ export function anchorOf(lineage: Lineage, certificate: AdminCert): ElectionConf
   return before.slice(-2).find((config) => sameVoters(config, certificate.config));
 }
 
+/** So far ahead that no peer has kept the changes that lead there. */
+export function isOutOfReach({ config: own }: Lineage, { config }: AdminCert): boolean {
+  return own !== undefined && config.version - own.version > MAX_CHANGES;
+}
+
 /** What a change follows on, where it is allowed to. @param farthest voters that may differ; more only in tests */
 export function predecessorOf(
   lineage: Lineage,

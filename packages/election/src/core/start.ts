@@ -61,7 +61,6 @@ export function start(from: Start): State {
 
 /** What a peer knows of the others when it starts. */
 const NOTHING_KNOWN = {
-  certificate: undefined,
   alive: false,
   suspected: false,
   resigned: 0,
@@ -83,8 +82,11 @@ const NOTHING_KNOWN = {
   acked: {},
 } as const;
 
-function rememberedOf(stored: VoteState | undefined): Pick<State, "term" | "votedFor" | "pledge"> {
-  return { term: stored?.term ?? 0, votedFor: stored?.votedFor, pledge: stored?.pledge };
+function rememberedOf(
+  stored: VoteState | undefined,
+): Pick<State, "term" | "votedFor" | "pledge" | "founded" | "certificate"> {
+  const { term = 0, votedFor, pledge, founded, certificate } = stored ?? {};
+  return { term, votedFor, pledge, founded, certificate };
 }
 
 function lineageOf(from: Start, settings: Settings): Lineage {

@@ -107,6 +107,8 @@ export interface State extends Lineage {
   readonly votedFor: PeerId | undefined;
   /** The founding this peer has signed and that is not complete. */
   readonly pledge: ElectionConfig | undefined;
+  /** The founding with the signatures of all: what a voter needs that missed its completion. */
+  readonly founded: ConfigChange | undefined;
   /** The newest valid one this peer has met. */
   readonly certificate: AdminCert | undefined;
   /** Whether the certificate's admin still leads, as far as this peer can tell. */
@@ -226,7 +228,7 @@ export type Effect =
   /** Gossip that this peer is here. */
   | { readonly kind: "presence"; readonly uptimeMs: number }
   | { readonly kind: "transition"; readonly from: Role; readonly to: Role; readonly cause: Cause }
-  /** Two certificates for one term: some voters signed twice. */
+  /** Two sets of votes for one term, the second a certificate: some voters signed twice. */
   | { readonly kind: "equivocation"; readonly one: AdminCert; readonly other: AdminCert }
   /** This peer's mesh was taken in by another. */
   | { readonly kind: "folded"; readonly from: string; readonly into: string }

@@ -2,18 +2,18 @@ import type { PeerId } from "@chorus/kernel";
 import { voterOf } from "../config.ts";
 import type { VoteState } from "../contract.ts";
 import type { Message } from "../wire.ts";
-import { countApproval, onCommitVerdict, onPropose, propose, pursue } from "./changing.ts";
+import { answerProbe, catchUp } from "./catching-up.ts";
+import { countApproval, onApproval, onCommitVerdict, onPropose, propose, pursue } from "./changing.ts";
 import { ask, type Draft, raiseTerm } from "./draft.ts";
 import { lose, onBeat, onCertificate, onChange, onDisconnected, onUnreachable } from "./following.ts";
 import { found, onFound, onWithdraw } from "./founding.ts";
 import { onHandOver, onResign, onTransfer } from "./handing-over.ts";
-import { announce, answerProbe, beat, checkLease, countAck, onResumed } from "./leading.ts";
+import { announce, beat, checkLease, countAck, onResumed } from "./leading.ts";
 import { configsOf } from "./lineage.ts";
 import { onPresence } from "./members.ts";
 import { policyOf } from "./policy.ts";
 import { type Effect, type Input, MAX_LEAP, type State } from "./state.ts";
 import {
-  catchUp,
   countGrant,
   countVote,
   onLogPosition,
@@ -29,7 +29,7 @@ export interface Stepped {
   readonly effects: readonly Effect[];
 }
 
-const KEPT = ["term", "votedFor", "config", "base", "changes", "pledge"] as const;
+const KEPT = ["term", "votedFor", "config", "base", "changes", "pledge", "founded", "certificate"] as const;
 
 /**
  * The election's rules: one input, the state after it and what to do. Pure: no clock, no I/O, no randomness.
@@ -44,7 +44,8 @@ export function step(before: State, input: Input, now: number): Stepped {
 }
 
 /** What goes to the disk. */
-function remembered({ rules, term, votedFor, config, base, changes, pledge }: State): VoteState {
+function remembered(state: State): VoteState {
+  const { rules, term, votedFor, config, base, changes, pledge, founded, certificate } = state;
   const voted = rules.persistedVote && votedFor !== undefined ? { votedFor } : {};
   return {
     term: rules.persistedVote ? term : 0,
@@ -53,6 +54,8 @@ function remembered({ rules, term, votedFor, config, base, changes, pledge }: St
     ...(base === undefined ? {} : { base }),
     ...(changes.length === 0 ? {} : { changes }),
     ...(pledge === undefined ? {} : { pledge }),
+    ...(founded === undefined ? {} : { founded }),
+    ...(certificate === undefined ? {} : { certificate }),
   };
 }
 
@@ -124,8 +127,7 @@ function onMessage(draft: Draft, from: PeerId, message: Message): void {
   else if (message.kind === "resign") onResign(draft, from, message);
   else if (message.kind === "found") onFound(draft, from, message.config);
   else if (message.kind === "withdraw") onWithdraw(draft, from, message.founding);
-  else if (message.kind === "approval")
-    countApproval(draft, message.config, { voter: from, signature: message.signature });
+  else if (message.kind === "approval") onApproval(draft, from, message);
   else {
     catchUp(draft, from, message);
     // The rest is between voters: a stranger to the configuration can raise no term and give no vote.

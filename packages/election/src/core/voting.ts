@@ -2,18 +2,7 @@ import type { PeerId } from "@chorus/kernel";
 import { isOlder, quorumOf, sameVoters, voterOf } from "../config.ts";
 import type { AdminCert, ElectionConfig, LogPosition, SignedVote } from "../contract.ts";
 import type { Message } from "../wire.ts";
-import {
-  ask,
-  become,
-  broadcast,
-  type Draft,
-  patience,
-  raiseTerm,
-  rearm,
-  send,
-  set,
-  toVoters,
-} from "./draft.ts";
+import { become, broadcast, type Draft, patience, raiseTerm, rearm, send, set, toVoters } from "./draft.ts";
 import { announce, beat } from "./leading.ts";
 import { configsOf } from "./lineage.ts";
 import { mayGrant, release } from "./promises.ts";
@@ -105,7 +94,7 @@ export function onVoteRequest(draft: Draft, from: PeerId, request: VoteRequest):
   // The signature was checked where the message came in.
   if (transfer !== undefined) release(draft, draft.state.certificate?.candidate, transfer.term);
   if (!mayTake(draft, from, request)) {
-    refuse(draft, from, config);
+    refuse(draft, from);
     return;
   }
   if (term > draft.state.term) raiseTerm(draft, term);
@@ -128,7 +117,7 @@ export function onLogVerdict(draft: Draft, { candidate, term, config }: LogQuest
   set(draft, { checking: undefined });
   const takes = granted && term === draft.state.term && mayTake(draft, candidate, { term, config });
   if (takes) grant(draft, candidate, { term, config });
-  else refuse(draft, candidate, config);
+  else refuse(draft, candidate);
 }
 
 function grant(
@@ -141,12 +130,9 @@ function grant(
   draft.effects.push({ kind: "vote", candidate, term, config });
 }
 
-function refuse(draft: Draft, candidate: PeerId, config: ElectionConfig): void {
-  const { state } = draft;
+function refuse(draft: Draft, candidate: PeerId): void {
   const signature = new Uint8Array();
-  send(draft, candidate, { kind: "vote-reply", term: state.term, granted: false, signature });
-  if (state.certificate !== undefined && outdated(state, config))
-    send(draft, candidate, { kind: "certificate", certificate: state.certificate });
+  send(draft, candidate, { kind: "vote-reply", term: draft.state.term, granted: false, signature });
 }
 
 function asksLog({ settings, rules }: State): boolean {
@@ -182,18 +168,6 @@ function fits(state: State, config: ElectionConfig): boolean {
   return configsOf(state)
     .slice(-2)
     .some((own) => sameVoters(own, config));
-}
-
-/**
- * A voter that is behind asks before it can vote: the answer comes before the request for the vote. So does a peer
- * that does not know yet that it is a voter, whose vote may be the one that is missing.
- */
-export function catchUp(draft: Draft, from: PeerId, theirs: Message): void {
-  const { config } = draft.state;
-  const position =
-    theirs.kind === "pre-vote" ? theirs : theirs.kind === "vote-request" ? theirs.config : undefined;
-  if (position === undefined || config === undefined || position.founding !== config.founding) return;
-  if (isOlder(config, position)) ask(draft, from);
 }
 
 export function countVote(draft: Draft, term: number, vote: SignedVote): void {
