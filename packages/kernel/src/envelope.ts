@@ -1,7 +1,7 @@
 import { decodeCanonical, encodeCanonical, type Canonical } from "./canonical.ts";
 import { ChorusError, InvalidInputError } from "./errors.ts";
 import { parsePeerId, type PeerId } from "./ids.ts";
-import { verifySignature, type Signer } from "./signer.ts";
+import { type SignatureClaim, verifySignature, type Signer } from "./signer.ts";
 
 /** Largest body of one message; larger content travels by its address. */
 const MAX_BODY_BYTES = 65_536;
@@ -79,9 +79,15 @@ export async function sealEnvelope(draft: EnvelopeDraft, signer: Signer, now: nu
 /**
  * Reads a message and checks size, shape, mesh and signature. Membership, age and replay are the receiver's
  * to judge, since they need state.
+ * @param options.signedBy the peer whose signature over these very bytes has been verified already, for example by
+ * the protocol that brought them: the message must be from it, and its own signature is not looked at
  * @throws EnvelopeError
  */
-export async function openEnvelope(bytes: Uint8Array, cluster: string): Promise<Envelope> {
+export async function openEnvelope(
+  bytes: Uint8Array,
+  cluster: string,
+  options: { readonly signedBy?: PeerId } = {},
+): Promise<Envelope> {
   if (bytes.length > MAX_ENVELOPE_BYTES) throw new EnvelopeError(`${bytes.length} bytes are too large`);
   try {
     const outer = fields(decodeCanonical(bytes, { maxBytes: MAX_ENVELOPE_BYTES }), ["message", "sig"]);
@@ -90,13 +96,19 @@ export async function openEnvelope(bytes: Uint8Array, cluster: string): Promise<
       throw new EnvelopeError("message and sig must be bytes");
     const envelope = parseEnvelope(decodeCanonical(message, { maxBytes: MAX_ENVELOPE_BYTES }));
     if (envelope.cluster !== cluster) throw new EnvelopeError("it belongs to another mesh");
-    if (!(await verifySignature({ peer: envelope.from, domain: DOMAIN, bytes: message, signature: sig })))
-      throw new EnvelopeError("the signature is not the sender's");
+    await assertSigned({ peer: envelope.from, domain: DOMAIN, bytes: message, signature: sig }, options);
     return envelope;
   } catch (error) {
     if (error instanceof EnvelopeError) throw error;
     throw new EnvelopeError(error instanceof Error ? error.message : "unreadable", error);
   }
+}
+
+async function assertSigned(claim: SignatureClaim, { signedBy }: { signedBy?: PeerId }): Promise<void> {
+  if (signedBy !== undefined && claim.peer !== signedBy)
+    throw new EnvelopeError("its sender is not its signer");
+  if (signedBy === undefined && !(await verifySignature(claim)))
+    throw new EnvelopeError("the signature is not the sender's");
 }
 
 const REQUIRED = ["v", "type", "id", "from", "cluster", "causes", "ts", "traceparent", "labels", "body"];

@@ -216,6 +216,15 @@ describe("envelopes", () => {
       await expect(openEnvelope(flipped, "c")).rejects.toMatchObject({ code: "kernel/bad-envelope" });
     }
   });
+  it("whose bytes their sender is known to have signed need no signature of their own, and only they", async () => {
+    const bytes = await sealEnvelope(draft, { ...signer, sign: async () => new Uint8Array(64) }, 5);
+    expect(await openEnvelope(bytes, "c", { signedBy: signer.peer })).toMatchObject({ from: signer.peer });
+    await expect(openEnvelope(bytes, "c")).rejects.toMatchObject({ code: "kernel/bad-envelope" });
+    const { peer: signedBy } = await createSigner(new Uint8Array(32).fill(8));
+    await expect(openEnvelope(bytes, "c", { signedBy })).rejects.toMatchObject({
+      code: "kernel/bad-envelope",
+    });
+  });
   it("are refused in another mesh, and when their body is over 64 KiB", async () => {
     const bytes = await sealEnvelope(draft, signer, 5);
     await expect(openEnvelope(bytes, "other")).rejects.toMatchObject({ code: "kernel/bad-envelope" });

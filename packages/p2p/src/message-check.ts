@@ -51,12 +51,12 @@ export class MessageCheck {
       return source === signer ? reject("its sender is revoked") : ignore("its sender is revoked");
     let envelope: Envelope;
     try {
-      envelope = await openEnvelope(data, cluster);
+      // Another member's envelope in one's own gossip message would be a replay that gossip cannot see. The sender's
+      // own signature in it proves nothing that gossip's, by the same key over more bytes, has not proved.
+      envelope = await openEnvelope(data, cluster, { signedBy: signer });
     } catch (error) {
       return reject(error instanceof Error ? error.message : "unreadable");
     }
-    // Another member's envelope in one's own gossip message: a replay that gossip cannot see.
-    if (envelope.from !== signer) return reject("its sender is not its signer");
     return this.#judgeTime(envelope, source);
   }
 
@@ -69,6 +69,7 @@ export class MessageCheck {
       return (blame ? reject : ignore)("its time is outside the window");
     }
     const sighting = this.#seen.add(envelope.from, { ...envelope, source, now });
+    if (sighting === "forgotten") return ignore("older than what is remembered of its sender");
     if (sighting !== "new") {
       // A sender that wraps one envelope twice can have each copy come over another honest neighbour: whoever is
       // the sender, or brings it for the second time, is to blame, and nobody else.

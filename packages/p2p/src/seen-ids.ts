@@ -7,8 +7,11 @@ export interface Stamp {
   readonly ts: number;
 }
 
-/** `again`: this very neighbour has handed the message over before. */
-export type Sighting = "new" | "seen" | "again";
+/**
+ * `again`: this very neighbour has handed the message over before. `forgotten`: too old to tell; a message that was
+ * overtaken by thousands of others looks like this too, so nobody is to blame.
+ */
+export type Sighting = "new" | "seen" | "again" | "forgotten";
 
 interface Seen {
   readonly ts: number;
@@ -46,7 +49,7 @@ export class SeenIds {
     const sender = this.#senders.get(from) ?? { ids: new Map<string, Seen>(), floor: -1 };
     const seen = sender.ids.get(id);
     if (seen !== undefined) return sighted(seen, source);
-    if (ts <= sender.floor) return "seen";
+    if (ts <= sender.floor) return "forgotten";
     // Insertion order doubles as order of use: the sender heard longest ago is the first.
     this.#senders.delete(from);
     this.#senders.set(from, sender);

@@ -60,7 +60,7 @@ describe("the message check", () => {
   it("rejects a member that passes off another's envelope as its own message", async () => {
     const { seal, judge } = setup();
     const verdict = await judge(await seal(alice), bob);
-    expect(verdict).toEqual({ outcome: "reject", problem: "its sender is not its signer" });
+    expect(verdict).toEqual({ outcome: "reject", problem: "message refused: its sender is not its signer" });
   });
 
   it("rejects a message that its sender sends again", async () => {
