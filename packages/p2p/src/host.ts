@@ -129,7 +129,7 @@ function hostSettings(context: HostContext): HostSettings {
       dialTimeout: limits.dialTimeoutMs,
       addressDialTimeout: limits.addressDialTimeoutMs,
     },
-    connectionMonitor: { pingInterval: 3_000, pingTimeout: { minTimeout: 3_000, maxTimeout: 10_000 } },
+    connectionMonitor: { pingInterval: 3_000, pingTimeout: { minTimeout: 5_000, maxTimeout: 10_000 } },
     services: {
       identify: identify(),
       identifyPush: identifyPush(),

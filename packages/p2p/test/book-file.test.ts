@@ -85,7 +85,11 @@ describe("the address book on disk", () => {
     ["a malformed time", encodeCanonical({ format: 1, cluster: "test", members: [[alice, [], "now"]] })],
     [
       "too many members",
-      encodeCanonical({ format: 1, cluster: "test", members: Array(257).fill([alice, [], 1]) }),
+      encodeCanonical({
+        format: 1,
+        cluster: "test",
+        members: Array.from({ length: 257 }, () => [alice, [], 1]),
+      }),
     ],
     ["too many bytes", new Uint8Array(300_000)],
   ])("begins anew after %s, and says so", async (_, bytes) => {

@@ -12,7 +12,7 @@ class Caller extends TypedEventEmitter<Record<string, never>> {
   }
   abort(): void {
     this.aborted = true;
-    this.dispatchEvent(new Event("close") as never);
+    this.dispatchEvent(new Event("close"));
   }
 }
 

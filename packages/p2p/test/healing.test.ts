@@ -30,9 +30,9 @@ function portOf(node: P2p): number {
 
 /** Lets the nodes' time pass until the work is done. */
 async function passing(clock: ManualClock, work: Promise<unknown>): Promise<void> {
-  let done = false;
-  void work.finally(() => (done = true)).catch(() => undefined);
-  while (!done) await clock.advance(100);
+  const state = { done: false };
+  void work.finally(() => (state.done = true)).catch(() => undefined);
+  while (!state.done) await clock.advance(100);
   await work;
 }
 

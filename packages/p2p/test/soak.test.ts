@@ -43,12 +43,12 @@ async function visit(at: Lab, residents: readonly P2p[]): Promise<void> {
   );
   await met(first!, visitor.signer.peer);
   const stop = new AbortController();
-  let heard = 0;
+  const state = { heard: 0 };
   const hearing = (async () => {
     for await (const { type } of first!.pubsub.subscribe(TOPIC, stop))
-      if (type === "visit" && ++heard === MESSAGES) return;
+      if (type === "visit" && ++state.heard === MESSAGES) return;
   })();
-  while (heard < MESSAGES) {
+  while (state.heard < MESSAGES) {
     await visitor.pubsub.publish(TOPIC, "visit", new Uint8Array(1_024));
     await new Promise((resolve) => setImmediate(resolve));
   }
