@@ -38,12 +38,12 @@ export function onCommitVerdict(draft: Draft, term: number, committed: boolean):
   if (committed) request(draft);
 }
 
-/** Repeated with every beat, and given up after one timeout. */
+/** Repeated with every beat, and given up after one timeout; so is a fold whose approval did not reach the disk. */
 export function pursue(draft: Draft): void {
-  const { state, now } = draft;
-  if (state.proposal?.kind !== "change") return;
-  if (now >= state.proposal.since + state.timing.timeout) set(draft, { proposal: undefined });
-  else if (state.proposal.open) request(draft);
+  const { proposal, timing } = draft.state;
+  if (proposal === undefined) return;
+  if (draft.now >= proposal.since + timing.timeout) set(draft, { proposal: undefined });
+  else if (proposal.kind === "change" && proposal.open) request(draft);
 }
 
 function request(draft: Draft): void {

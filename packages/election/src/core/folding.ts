@@ -11,6 +11,7 @@ export function meet(draft: Draft, certificate: AdminCert, from: PeerId | undefi
   const lone = config?.voters.length === 1 && role !== "observer";
   if (!lone || !settings.automatic) {
     draft.effects.push({ kind: "stranger", certificate });
+    if (role === "observer" && from === undefined) inquire(draft);
     return;
   }
   // Gossip keeps certificates of the dead in motion: only one that its admin hands over itself counts.
@@ -23,6 +24,16 @@ export function meet(draft: Draft, certificate: AdminCert, from: PeerId | undefi
   if (before?.term !== certificate.term || before.config.founding !== theirs.founding)
     set(draft, { foreign: { certificate, config: theirs, base: theirs, changes: [] } });
   offer(draft);
+}
+
+/**
+ * The mesh this observer trusts may have been taken in, and its word of that is said once. Only the voter that gave
+ * way can prove it. Asked as often as gossip tells of strangers: their beats come faster.
+ */
+function inquire(draft: Draft): void {
+  const { config, self } = draft.state;
+  const [voter, ...others] = config?.voters ?? [];
+  if (voter !== undefined && others.length === 0 && voter.peer !== self) ask(draft, voter.peer);
 }
 
 /** The other mesh's configuration after its certificate: it may have grown since. */
