@@ -54,6 +54,13 @@ export interface Admin {
   readonly certificate: AdminCert;
 }
 
+/** A founding as its first voter by name asks the others for it. */
+export interface Pledge {
+  readonly config: ElectionConfig;
+  /** Rises with everything that this proposer ever proposed: the same set, asked for anew, has another one. */
+  readonly number: number;
+}
+
 /** What must survive a crash for the election to be safe. */
 export interface VoteState {
   /** Highest term known. */
@@ -65,7 +72,9 @@ export interface VoteState {
   readonly base?: ElectionConfig;
   readonly changes?: readonly ConfigChange[];
   /** The one founding that this peer has agreed to and that is not complete. */
-  readonly pledge?: ElectionConfig;
+  readonly pledge?: Pledge;
+  /** The number of the last founding that this peer proposed. */
+  readonly proposed?: number;
   /** The first configuration as all its voters signed it, where several founded the mesh. */
   readonly founded?: ConfigChange;
   /** The newest certificate that was met: it proves the term that confirmed `config`, also after a restart. */

@@ -126,10 +126,10 @@ class StepDriver implements Driver {
       if (candidate === self) void this.push({ kind: "own-vote", term, signature });
       else send(candidate, { kind: "vote-reply", term, granted: true, signature });
     } else {
-      const { to, config } = effect;
+      const { to, config, number } = effect;
       const signature = await signApproval(effect, signer);
       if (to === self) void this.push({ kind: "own-approval", config, signature });
-      else send(to, { kind: "approval", config, signature });
+      else send(to, { kind: "approval", config, number, signature });
     }
   }
 

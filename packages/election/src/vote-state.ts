@@ -11,6 +11,7 @@ import {
   parseCertificate,
   parseChange,
   parseConfig,
+  parsePledge,
 } from "./wire-parts.ts";
 
 /** The longest chain of changes that a peer keeps is well below this. */
@@ -18,14 +19,15 @@ const MAX_BYTES = 131_072;
 const MAX_CHANGES = 64;
 
 export function encodeVoteState(state: VoteState): Uint8Array {
-  const { term, votedFor, config, base, changes, pledge, founded, certificate } = state;
+  const { term, votedFor, config, base, changes, pledge, proposed, founded, certificate } = state;
   return encodeCanonical({
     term,
     ...(votedFor === undefined ? {} : { votedFor }),
     ...(config === undefined ? {} : { config: canonicalConfig(config) }),
     ...(base === undefined ? {} : { base: canonicalConfig(base) }),
     ...(changes === undefined ? {} : { changes: changes.map(canonicalChange) }),
-    ...(pledge === undefined ? {} : { pledge: canonicalConfig(pledge) }),
+    ...(pledge === undefined ? {} : { pledge: { ...pledge, config: canonicalConfig(pledge.config) } }),
+    ...(proposed === undefined ? {} : { proposed }),
     ...(founded === undefined ? {} : { founded: canonicalChange(founded) }),
     ...(certificate === undefined ? {} : { certificate: canonicalCertificate(certificate) }),
   });
@@ -34,14 +36,15 @@ export function encodeVoteState(state: VoteState): Uint8Array {
 /** @throws InvalidInputError */
 export function parseVoteState(bytes: Uint8Array): VoteState {
   const value = fields(decodeCanonical(bytes, { maxBytes: MAX_BYTES, maxDepth: 10 }), "state");
-  const { votedFor, config, base, changes, pledge, founded, certificate } = value;
+  const { votedFor, config, base, changes, pledge, proposed, founded, certificate } = value;
   return {
     term: count(value["term"], "term", MAX_TERM),
     ...(votedFor === undefined ? {} : { votedFor: parsePeerId(votedFor, "votedFor") }),
     ...(config === undefined ? {} : { config: parseConfig(config) }),
     ...(base === undefined ? {} : { base: parseConfig(base) }),
     ...(changes === undefined ? {} : { changes: list(changes, "changes", MAX_CHANGES).map(parseChange) }),
-    ...(pledge === undefined ? {} : { pledge: parseConfig(pledge) }),
+    ...(pledge === undefined ? {} : { pledge: parsePledge(pledge) }),
+    ...(proposed === undefined ? {} : { proposed: count(proposed, "proposed") }),
     ...(founded === undefined ? {} : { founded: parseChange(founded) }),
     ...(certificate === undefined ? {} : { certificate: parseCertificate(certificate) }),
   };

@@ -6,6 +6,7 @@ import type {
   ElectionConfig,
   EquivocationProof,
   LogPosition,
+  Pledge,
   SignedBallot,
   SignedVote,
   Voter,
@@ -80,6 +81,12 @@ export function parseConfig(input: Canonical | undefined): ElectionConfig {
     version: count(value["version"], "version"),
     voters,
   };
+}
+
+/** A founding and its number. @throws InvalidInputError */
+export function parsePledge(input: Canonical | undefined): Pledge {
+  const value = fields(input, "pledge");
+  return { config: parseConfig(value["config"]), number: count(value["number"], "number") };
 }
 
 export function parsePosition(input: Canonical | undefined): LogPosition {

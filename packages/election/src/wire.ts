@@ -1,7 +1,7 @@
 import { type Canonical, decodeCanonical, encodeCanonical, InvalidInputError } from "@chorus/kernel";
 import { parsePeerId, type PeerId } from "@chorus/kernel";
 import { canonicalConfig } from "./config.ts";
-import type { AdminCert, ConfigChange, ElectionConfig, LogPosition } from "./contract.ts";
+import type { AdminCert, ConfigChange, ElectionConfig, LogPosition, Pledge } from "./contract.ts";
 import {
   canonicalCertificate,
   canonicalChange,
@@ -13,6 +13,7 @@ import {
   parseCertificate,
   parseChange,
   parseConfig,
+  parsePledge,
   parsePosition,
   priority,
   signatureOf,
@@ -80,15 +81,16 @@ export type Message =
   | { readonly kind: "change"; readonly change: ConfigChange }
   /** The admin of this term asks the voters of the configuration before to approve the next one. */
   | { readonly kind: "propose"; readonly term: number; readonly config: ElectionConfig }
-  | { readonly kind: "approval"; readonly config: ElectionConfig; readonly signature: Uint8Array }
+  /** `number` of the founding that is approved; 0 for a change. */
+  | ({ readonly kind: "approval"; readonly signature: Uint8Array } & Pledge)
   /** The admin of this term gives the lead up, perhaps to a successor; its lease has ended. */
   | { readonly kind: "resign"; readonly term: number; readonly successor?: PeerId }
   /** To the successor: it may stand at once. */
   | ({ readonly kind: "transfer" } & TransferProof)
   /** "Let us found this mesh." The answer is an approval. */
-  | { readonly kind: "found"; readonly config: ElectionConfig }
-  /** The proposer of this founding has given it up, and never completed it. */
-  | { readonly kind: "withdraw"; readonly founding: string };
+  | ({ readonly kind: "found" } & Pledge)
+  /** The proposer of this founding has given up what had this number, and never completed it. */
+  | { readonly kind: "withdraw"; readonly founding: string; readonly number: number };
 
 /** Gossip body of type `presence`. */
 export interface Presence {
@@ -178,7 +180,7 @@ const PARSERS: { readonly [K in Kind]: (value: Fields) => Extract<Message, { kin
   propose: (value) => ({ kind: "propose", term: termOf(value), config: parseConfig(value["config"]) }),
   approval: (value) => ({
     kind: "approval",
-    config: parseConfig(value["config"]),
+    ...parsePledge(value),
     signature: signatureOf(value["signature"], "signature"),
   }),
   resign: (value) => ({
@@ -187,8 +189,12 @@ const PARSERS: { readonly [K in Kind]: (value: Fields) => Extract<Message, { kin
     ...(value["successor"] === undefined ? {} : { successor: parsePeerId(value["successor"], "successor") }),
   }),
   transfer: (value) => ({ kind: "transfer", ...parseTransfer(value) }),
-  found: (value) => ({ kind: "found", config: parseConfig(value["config"]) }),
-  withdraw: (value) => ({ kind: "withdraw", founding: text(value["founding"], "founding") }),
+  found: (value) => ({ kind: "found", ...parsePledge(value) }),
+  withdraw: (value) => ({
+    kind: "withdraw",
+    founding: text(value["founding"], "founding"),
+    number: count(value["number"], "number"),
+  }),
 };
 
 /** @throws InvalidInputError */

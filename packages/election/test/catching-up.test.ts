@@ -128,22 +128,18 @@ describe("a founding whose completion was not heard", () => {
     const mesh = new Script([founding(2), founding(2)]);
     mesh.lost = (_from, _to, { kind }) => kind === "approval" || kind === "withdraw";
     mesh.within(20_000, () => mesh.state(1).pledge !== undefined);
-    const config = mesh.state(1).pledge!;
+    const pledge = mesh.state(1).pledge!;
     mesh.within(20_000, () => mesh.state(0).pledge === undefined);
-    expect(mesh.state(1).pledge).toEqual(config);
-    const approval = { kind: "approval", config, signature: new Uint8Array(64) } as const;
+    expect(mesh.state(1).pledge).toEqual(pledge);
+    const approval = { kind: "approval", ...pledge, signature: new Uint8Array(64) } as const;
     const { effects } = step(
       mesh.state(0),
       { kind: "message", from: peers[1]!, message: approval },
       mesh.now,
     );
-    const message = { kind: "withdraw", founding: config.founding };
+    const message = { kind: "withdraw", founding: pledge.config.founding, number: pledge.number } as const;
     expect(effects).toEqual([{ kind: "send", to: peers[1], message }]);
-    mesh.feed(1, {
-      kind: "message",
-      from: peers[0]!,
-      message: { kind: "withdraw", founding: config.founding },
-    });
+    mesh.feed(1, { kind: "message", from: peers[0]!, message });
     expect(mesh.state(1).pledge).toBeUndefined();
   });
 });

@@ -247,7 +247,8 @@ describe("messages", () => {
       { kind: "resign", term },
       { kind: "resign", term, successor: peers[1]! },
       { kind: "transfer", term, signature: new Uint8Array(64) },
-      { kind: "withdraw", founding: "f" },
+      { kind: "withdraw", founding: "f", number: 2 },
+      { kind: "found", config: firstConfig("mesh", peers.slice(0, 2)), number: 2 },
       { kind: "pre-vote", term, founding: "f", cterm: 1, version: 1, last: { term: 1, index: 4 } },
       { kind: "vote-reply", term, granted: true, signature: new Uint8Array(64) },
     ] as const)

@@ -54,7 +54,8 @@ describe("sqliteVoteStore", () => {
       config,
       base: config,
       changes: [change],
-      pledge: config,
+      pledge: { config, number: 3 },
+      proposed: 3,
       founded: change,
       certificate,
     };

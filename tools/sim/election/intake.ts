@@ -3,6 +3,7 @@ import {
   type ConfigChange,
   type Effect,
   type ElectionConfig,
+  firstConfig,
   type Input,
   type Message,
   predecessorOf,
@@ -26,15 +27,20 @@ export function admitCertificate(
   certificate: Certificate,
   from: PeerId | undefined,
 ): Input | undefined {
-  const { config, certificate: known, term } = state;
+  const { config, certificate: known } = state;
   const own = config === undefined || config.founding === certificate.config.founding;
-  if (own && certificate.term < term) return undefined;
+  if (own && isOld(state, certificate)) return undefined;
   if (own && known?.term === certificate.term && known.candidate === certificate.candidate)
     return { kind: "certificate", certificate: known, from };
   const trusted = own && config !== undefined ? anchorOf(state, certificate) : certificate.config;
   return trusted !== undefined && isElected(certificate, trusted)
     ? { kind: "certificate", certificate, from }
     : undefined;
+}
+
+/** An old one may still confirm the configuration: a candidate raises the term before anyone leads in it. */
+function isOld({ config, term: known }: State, { term }: Certificate): boolean {
+  return term < known && (config === undefined || term <= config.cterm);
 }
 
 /** A quorum of exactly these voters signed it. */
@@ -64,11 +70,13 @@ function admitChange(state: State, change: ConfigChange): Input | undefined {
   return approved || isUnasked(rules) ? { kind: "change", change, previous } : undefined;
 }
 
-/** All voters signed the founding that this peer signed. */
-function isFounded({ pledge }: State, { config, approvals }: ConfigChange): boolean {
+/** A first configuration that names this peer, and that all its voters signed. */
+function isFounded({ self, cluster }: State, { config, approvals }: ConfigChange): boolean {
+  const names = config.voters.map(({ peer }) => peer);
   return (
-    pledge !== undefined &&
-    votersOf(pledge) === votersOf(config) &&
+    names.includes(self) &&
+    config.cterm === 0 &&
+    votersOf(config) === votersOf(firstConfig(cluster, names)) &&
     approvals.length === config.voters.length &&
     areSigned(config, approvals, succession(undefined, config))
   );
@@ -79,6 +87,8 @@ function isGenuine(state: State, from: PeerId, message: Message): boolean {
   if (message.kind === "approval")
     return (
       proposal === undefined ||
+      // One for anything else counts for nothing.
+      votersOf(proposal.config) !== votersOf(message.config) ||
       isSigned(from, agreed(rules, proposal.previous, proposal.config), message.signature)
     );
   if (message.kind === "vote-request") return isReleased(state, from, message);

@@ -265,10 +265,10 @@ export class ElectionPeer implements Process<Wire> {
       if (candidate === self) this.#later({ kind: "own-vote", term, signature });
       else this.#send(candidate, { kind: "vote-reply", term, granted: true, signature });
     } else {
-      const { to, previous } = effect;
+      const { to, previous, number } = effect;
       const signature = this.#sign(agreed(rules, previous, config));
       if (to === self) this.#later({ kind: "own-approval", config, signature });
-      else this.#send(to, { kind: "approval", config, signature });
+      else this.#send(to, { kind: "approval", config, number, signature });
     }
   }
 

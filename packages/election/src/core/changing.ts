@@ -1,6 +1,7 @@
 import type { PeerId } from "@chorus/kernel";
 import { quorumOf, sameVoters, voterOf } from "../config.ts";
 import type { ElectionConfig, SignedVote, Voter } from "../contract.ts";
+import type { Message } from "../wire.ts";
 import { broadcast, type Draft, send, set, toVoters } from "./draft.ts";
 import { fold } from "./folding.ts";
 import { complete, isFoundingWith } from "./founding.ts";
@@ -55,7 +56,7 @@ function request(draft: Draft): void {
     return;
   }
   if (!proposal.approvals.some(({ voter }) => voter === self))
-    draft.effects.push({ kind: "approve", to: self, previous, config });
+    draft.effects.push({ kind: "approve", to: self, previous, config, number: 0 });
   toVoters(draft, { kind: "propose", term, config });
 }
 
@@ -67,7 +68,13 @@ export function onPropose(draft: Draft, from: PeerId, proposed: Proposed): void 
   const { state, now } = draft;
   if (!mayApprove(state, from, proposed)) return;
   set(draft, { heardAt: now });
-  draft.effects.push({ kind: "approve", to: from, previous: state.config, config: proposed.config });
+  draft.effects.push({
+    kind: "approve",
+    to: from,
+    previous: state.config,
+    config: proposed.config,
+    number: 0,
+  });
 }
 
 function mayApprove(state: State, from: PeerId, { term, config }: Proposed): boolean {
@@ -82,17 +89,21 @@ function hasInstalled(own: ElectionConfig, config: ElectionConfig, rules: Rules)
   return written && isNext(own, config, rules.oneAtATime ? 1 : Infinity);
 }
 
-/** One for a founding that this peer has taken back: its word of that was lost. */
+/**
+ * One for a founding that this peer has taken back, and perhaps asked for anew: its word of that was lost, or is still
+ * on its way. The voter may be free of what it approved then, so it does not count.
+ */
 export function onApproval(
   draft: Draft,
   from: PeerId,
-  { config, signature }: { readonly config: ElectionConfig; readonly signature: Uint8Array },
+  { config, number, signature }: Message & { kind: "approval" },
 ): void {
   const { pledge, founded, self } = draft.state;
   const { founding, voters } = config;
-  const open = founding === pledge?.founding || founding === founded?.config.founding;
+  const current = founding === pledge?.config.founding && number === pledge.number;
+  const open = current || founding === founded?.config.founding;
   if (!open && voters[0]?.peer === self && isFoundingWith(draft.state, config))
-    send(draft, from, { kind: "withdraw", founding });
+    send(draft, from, { kind: "withdraw", founding, number });
   else countApproval(draft, config, { voter: from, signature });
 }
 

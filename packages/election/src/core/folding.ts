@@ -52,7 +52,7 @@ function offer(draft: Draft): void {
   const { config } = foreign;
   const open = true;
   set(draft, { proposal: { kind: "fold", config, previous, approvals: [], since: draft.now, open } });
-  draft.effects.push({ kind: "approve", to: self, previous, config });
+  draft.effects.push({ kind: "approve", to: self, previous, config, number: 0 });
 }
 
 /** Becomes an observer of the other mesh, and lets this one's observers follow. */

@@ -1,13 +1,16 @@
 import type { PeerId } from "@chorus/kernel";
 import { firstConfig, sameVoters } from "../config.ts";
-import type { ElectionConfig } from "../contract.ts";
+import type { ElectionConfig, Pledge } from "../contract.ts";
+import type { Message } from "../wire.ts";
 import { ask, broadcast, type Draft, install, send, set } from "./draft.ts";
 import { ABSENT_MS, type Proposal, type State } from "./state.ts";
 
 /*
  * The first configuration of several voters needs the signatures of all of them, collected by the first by name,
  * and each signs one set at a time. A proposer may take its set back as long as it has not completed it itself:
- * nobody else collects, so nobody else can complete it. So no two completed sets overlap.
+ * nobody else collects, so nobody else can complete it. What it proposes has a number that never comes again, and
+ * both answers name it: an approval or a withdrawal that was long on its way says nothing about the same set asked for
+ * anew. So no two completed sets overlap.
  */
 
 /** With every announcement: begins a founding, repeats it, takes it back, or asks what became of it. */
@@ -16,7 +19,7 @@ export function found(draft: Draft): void {
   const { config, pledge, proposal, self } = state;
   if (config !== undefined || !founds(state)) return;
   if (pledge === undefined) begin(draft);
-  else if (pledge.voters[0]?.peer !== self) inquire(draft, pledge);
+  else if (proposerOf(pledge) !== self) inquire(draft, pledge);
   else if (proposal === undefined) collect(draft, pledge);
   else if (now >= proposal.since + ABSENT_MS) withdraw(draft, pledge);
   else collect(draft, pledge);
@@ -26,11 +29,15 @@ export function found(draft: Draft): void {
  * Both words about a founding can be lost: that it is complete, which each of its voters can prove, and that it was
  * taken back, which the proposer says again to whoever still approves it.
  */
-function inquire(draft: Draft, pledge: ElectionConfig): void {
-  const [proposer] = pledge.voters;
+function inquire(draft: Draft, pledge: Pledge): void {
+  const proposer = proposerOf(pledge);
   if (proposer !== undefined)
-    draft.effects.push({ kind: "approve", to: proposer.peer, previous: undefined, config: pledge });
-  for (const { peer } of pledge.voters) if (peer !== draft.state.self) ask(draft, peer);
+    draft.effects.push({ kind: "approve", to: proposer, previous: undefined, ...pledge });
+  for (const { peer } of pledge.config.voters) if (peer !== draft.state.self) ask(draft, peer);
+}
+
+function proposerOf({ config }: Pledge): PeerId | undefined {
+  return config.voters[0]?.peer;
 }
 
 function founds({ settings }: State): boolean {
@@ -45,40 +52,53 @@ function begin(draft: Draft): void {
   );
   const names = [self, ...there.map(({ peer }) => peer)].toSorted().slice(0, settings.expect);
   if (names.length < settings.expect || names[0] !== self) return;
-  const config = firstConfig(cluster, names);
-  set(draft, { pledge: config });
-  collect(draft, config);
+  const number = state.proposed + 1;
+  const pledge = { config: firstConfig(cluster, names), number };
+  set(draft, { pledge, proposed: number });
+  collect(draft, pledge);
 }
 
-function collect(draft: Draft, config: ElectionConfig): void {
+function collect(draft: Draft, { config, number }: Pledge): void {
   const { self, proposal } = draft.state;
   if (proposal === undefined) {
     const since = draft.now;
     set(draft, {
       proposal: { kind: "founding", config, previous: undefined, approvals: [], since, open: true },
     });
-    draft.effects.push({ kind: "approve", to: self, previous: undefined, config });
+    draft.effects.push({ kind: "approve", to: self, previous: undefined, config, number });
   }
-  for (const { peer } of config.voters) if (peer !== self) send(draft, peer, { kind: "found", config });
+  for (const { peer } of config.voters)
+    if (peer !== self) send(draft, peer, { kind: "found", config, number });
 }
 
-function withdraw(draft: Draft, { founding, voters }: ElectionConfig): void {
+function withdraw(draft: Draft, { config, number }: Pledge): void {
+  const { founding, voters } = config;
   set(draft, { pledge: undefined, proposal: undefined });
   for (const { peer } of voters)
-    if (peer !== draft.state.self) send(draft, peer, { kind: "withdraw", founding });
+    if (peer !== draft.state.self) send(draft, peer, { kind: "withdraw", founding, number });
 }
 
-export function onFound(draft: Draft, from: PeerId, config: ElectionConfig): void {
-  const { self, pledge } = draft.state;
-  if (draft.state.config !== undefined || !founds(draft.state)) return;
-  if (config.voters[0]?.peer !== from || !isFounding(draft.state, config)) return;
-  if (pledge !== undefined && pledge.founding !== config.founding) {
-    // Between two proposers the first by name goes on; what others proposed only they can take back.
-    if (pledge.voters[0]?.peer !== self || self < from) return;
-    withdraw(draft, pledge);
-  }
-  set(draft, { pledge: config });
-  draft.effects.push({ kind: "approve", to: from, previous: undefined, config });
+export function onFound(draft: Draft, from: PeerId, asked: Pledge): void {
+  if (!mayPledge(draft.state, from, asked)) return;
+  const { pledge } = draft.state;
+  const { config, number } = asked;
+  const again = pledge?.config.founding === config.founding;
+  if (pledge !== undefined && !again) withdraw(draft, pledge);
+  if (!again || pledge.number < number) set(draft, { pledge: { config, number } });
+  draft.effects.push({ kind: "approve", to: from, previous: undefined, config, number });
+}
+
+/**
+ * Between two proposers the first by name goes on; what others proposed only they can take back. They have, where they
+ * ask for the same set anew, and then what was asked before and comes late is no more.
+ */
+function mayPledge(state: State, from: PeerId, { config, number }: Pledge): boolean {
+  const { pledge, self } = state;
+  if (state.config !== undefined || !founds(state)) return false;
+  if (config.voters[0]?.peer !== from || !isFounding(state, config)) return false;
+  if (pledge === undefined) return true;
+  if (pledge.config.founding === config.founding) return pledge.number <= number;
+  return proposerOf(pledge) === self && from < self;
 }
 
 function isFounding(state: State, config: ElectionConfig): boolean {
@@ -91,15 +111,20 @@ export function isFoundingWith({ self, cluster }: State, config: ElectionConfig)
   return names.includes(self) && config.cterm === 0 && sameVoters(config, firstConfig(cluster, names));
 }
 
-export function onWithdraw(draft: Draft, from: PeerId, founding: string): void {
+export function onWithdraw(
+  draft: Draft,
+  from: PeerId,
+  { founding, number }: Message & { kind: "withdraw" },
+): void {
   const { pledge } = draft.state;
-  if (pledge?.founding === founding && pledge.voters[0]?.peer === from) set(draft, { pledge: undefined });
+  if (pledge === undefined || pledge.config.founding !== founding || proposerOf(pledge) !== from) return;
+  if (pledge.number <= number) set(draft, { pledge: undefined });
 }
 
 /** All have signed. */
 export function complete(draft: Draft, { config, approvals }: Proposal): void {
   set(draft, { proposal: undefined });
-  if (draft.state.config !== undefined || draft.state.pledge?.founding !== config.founding) return;
+  if (draft.state.config !== undefined || draft.state.pledge?.config.founding !== config.founding) return;
   const founded = { config, approvals };
   install(draft, { config, base: config, changes: [] });
   set(draft, { founded });

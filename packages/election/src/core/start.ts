@@ -84,9 +84,9 @@ const NOTHING_KNOWN = {
 
 function rememberedOf(
   stored: VoteState | undefined,
-): Pick<State, "term" | "votedFor" | "pledge" | "founded" | "certificate"> {
-  const { term = 0, votedFor, pledge, founded, certificate } = stored ?? {};
-  return { term, votedFor, pledge, founded, certificate };
+): Pick<State, "term" | "votedFor" | "pledge" | "proposed" | "founded" | "certificate"> {
+  const { term = 0, votedFor, pledge, proposed = 0, founded, certificate } = stored ?? {};
+  return { term, votedFor, pledge, proposed, founded, certificate };
 }
 
 function lineageOf(from: Start, settings: Settings): Lineage {

@@ -4,6 +4,7 @@ import type {
   ConfigChange,
   ElectionConfig,
   LogPosition,
+  Pledge,
   SignedVote,
   VoteState,
 } from "../contract.ts";
@@ -106,7 +107,9 @@ export interface State extends Lineage {
   readonly term: number;
   readonly votedFor: PeerId | undefined;
   /** The founding this peer has signed and that is not complete. */
-  readonly pledge: ElectionConfig | undefined;
+  readonly pledge: Pledge | undefined;
+  /** The number of the last founding this peer has proposed. */
+  readonly proposed: number;
   /** The founding with the signatures of all: what a voter needs that missed its completion. */
   readonly founded: ConfigChange | undefined;
   /** The newest valid one this peer has met. */
@@ -211,6 +214,8 @@ export type Effect =
       readonly to: PeerId;
       readonly previous: ElectionConfig | undefined;
       readonly config: ElectionConfig;
+      /** Of the founding; 0 for a change. */
+      readonly number: number;
     }
   /** Sign the hand-over and send a `transfer`. */
   | {

@@ -29,7 +29,17 @@ export interface Stepped {
   readonly effects: readonly Effect[];
 }
 
-const KEPT = ["term", "votedFor", "config", "base", "changes", "pledge", "founded", "certificate"] as const;
+const KEPT = [
+  "term",
+  "votedFor",
+  "config",
+  "base",
+  "changes",
+  "pledge",
+  "proposed",
+  "founded",
+  "certificate",
+] as const;
 
 /**
  * The election's rules: one input, the state after it and what to do. Pure: no clock, no I/O, no randomness.
@@ -45,7 +55,7 @@ export function step(before: State, input: Input, now: number): Stepped {
 
 /** What goes to the disk. */
 function remembered(state: State): VoteState {
-  const { rules, term, votedFor, config, base, changes, pledge, founded, certificate } = state;
+  const { rules, term, votedFor, config, base, changes, pledge, proposed, founded, certificate } = state;
   const voted = rules.persistedVote && votedFor !== undefined ? { votedFor } : {};
   return {
     term: rules.persistedVote ? term : 0,
@@ -54,6 +64,7 @@ function remembered(state: State): VoteState {
     ...(base === undefined ? {} : { base }),
     ...(changes.length === 0 ? {} : { changes }),
     ...(pledge === undefined ? {} : { pledge }),
+    ...(proposed === 0 ? {} : { proposed }),
     ...(founded === undefined ? {} : { founded }),
     ...(certificate === undefined ? {} : { certificate }),
   };
@@ -125,8 +136,8 @@ function onMessage(draft: Draft, from: PeerId, message: Message): void {
   if (message.kind === "probe") answerProbe(draft, from, message);
   else if (message.kind === "beat") onBeat(draft, from, message);
   else if (message.kind === "resign") onResign(draft, from, message);
-  else if (message.kind === "found") onFound(draft, from, message.config);
-  else if (message.kind === "withdraw") onWithdraw(draft, from, message.founding);
+  else if (message.kind === "found") onFound(draft, from, message);
+  else if (message.kind === "withdraw") onWithdraw(draft, from, message);
   else if (message.kind === "approval") onApproval(draft, from, message);
   else {
     catchUp(draft, from, message);
