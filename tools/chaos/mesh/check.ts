@@ -15,6 +15,8 @@ export interface Figure {
   readonly what: "failover" | "heal";
   readonly fault: string;
   readonly ms: number;
+  /** Time in it during which the machine kept a peer from running. */
+  readonly starvedMs: number;
 }
 
 type Quorum = RunnerRecord & { readonly kind: "quorum" };
@@ -63,7 +65,7 @@ function checkQuorum({ fault, members, from, to, boundMs, orphaned }: Quorum, hi
     }
     since = Math.max(since, moment);
   }
-  const [first] = leases;
+  const first = orphaned ? leases[0]?.from : undefined;
   return {
     ...(longest.ms > boundMs
       ? {
@@ -72,9 +74,16 @@ function checkQuorum({ fault, members, from, to, boundMs, orphaned }: Quorum, hi
             `the bound is ${text(boundMs)} s (from ${text(longest.from - from)} s after the fault on)`,
         }
       : {}),
-    ...(orphaned && first !== undefined
-      ? { figure: { what: "failover", fault, ms: first.from - from } }
-      : {}),
+    ...(first === undefined
+      ? {}
+      : {
+          figure: {
+            what: "failover",
+            fault,
+            ms: first - from,
+            starvedMs: starved(history.peers, members, { from, to: first }),
+          },
+        }),
   };
 }
 
@@ -86,14 +95,14 @@ function checkHealed({ fault, healedAt, until, boundMs }: Healed, history: Histo
     };
   const ms = since - healedAt;
   const everyone = [...history.peers.keys()];
-  const late = ms - starved(history.peers, everyone, { from: healedAt, to: since }) > boundMs;
+  const starvedMs = starved(history.peers, everyone, { from: healedAt, to: since });
   return {
-    ...(late
+    ...(ms - starvedMs > boundMs
       ? {
           found: `${fault}: the mesh was whole ${text(ms)} s after the heal, the bound is ${text(boundMs)} s`,
         }
       : {}),
-    figure: { what: "heal", fault, ms },
+    figure: { what: "heal", fault, ms, starvedMs },
   };
 }
 

@@ -40,14 +40,21 @@ export async function run(seed: number, { nodes, mutant }: ScenarioOptions): Pro
 export function report(): readonly string[] {
   const groups = Map.groupBy(figures, ({ place, what, fault }) => `${what} ${place} ${fault}`);
   return [...groups.keys()].toSorted().map((name) => {
-    const times = (groups.get(name) ?? []).map(({ ms }) => ms / 1000).toSorted((a, b) => a - b);
-    const at = (part: number): string => (times[Math.floor((times.length - 1) * part)] ?? 0).toFixed(2);
-    return `${name}: min ${at(0)} median ${at(0.5)} max ${at(1)} s (${times.length})`;
+    const group = (groups.get(name) ?? []).toSorted((a, b) => a.ms - b.ms);
+    const at = (part: number): string => seconds(group[Math.floor((group.length - 1) * part)]);
+    return `${name}: min ${at(0)} median ${at(0.5)} max ${at(1)} s (${group.length})`;
   });
 }
 
-function brief({ what, fault, ms }: Figure): string {
-  return `${fault} ${what} ${(ms / 1000).toFixed(2)}`;
+function brief(figure: Figure): string {
+  return `${figure.fault} ${figure.what} ${seconds(figure)}`;
+}
+
+/** With what the machine took of it, where that is worth a word. */
+function seconds(figure: Figure | undefined): string {
+  const { ms, starvedMs } = figure ?? { ms: 0, starvedMs: 0 };
+  const starved = starvedMs < 500 ? "" : ` (starved ${(starvedMs / 1000).toFixed(2)})`;
+  return `${(ms / 1000).toFixed(2)}${starved}`;
 }
 
 function tellOnce(line: string): void {

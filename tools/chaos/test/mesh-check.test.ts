@@ -139,7 +139,7 @@ describe("the bound", () => {
     const records = { 0: leases(0, 500, 1), 1: leases(900, 2000, 2) };
     expect(check(history(records, [quorum(100, 2000)]))).toEqual({
       violations: [],
-      figures: [{ what: "failover", fault: "kill", ms: 800 }],
+      figures: [{ what: "failover", fault: "kill", ms: 800, starvedMs: 0 }],
     });
   });
 
@@ -207,18 +207,24 @@ describe("the whole mesh", () => {
   const heal = (records: ReturnType<typeof mesh>) => check(history(records, [healed]));
 
   it("is whole at once where nothing was broken", () => {
-    expect(heal(mesh())).toEqual({ violations: [], figures: [{ what: "heal", fault: "partition", ms: 0 }] });
+    expect(heal(mesh())).toEqual({
+      violations: [],
+      figures: [{ what: "heal", fault: "partition", ms: 0, starvedMs: 0 }],
+    });
   });
 
   it("is whole when the last connection is back", () => {
     expect(heal(mesh({ connectedAt: 3000 })).figures).toEqual([
-      { what: "heal", fault: "partition", ms: 2000 },
+      { what: "heal", fault: "partition", ms: 2000, starvedMs: 0 },
     ]);
   });
 
   it("is whole from the first message on after which none was lost", () => {
     const verdict = heal(mesh({ deaf: (from, to, at) => from === "0" && to === "2" && at < 2600 }));
-    expect(verdict).toEqual({ violations: [], figures: [{ what: "heal", fault: "partition", ms: 2000 }] });
+    expect(verdict).toEqual({
+      violations: [],
+      figures: [{ what: "heal", fault: "partition", ms: 2000, starvedMs: 0 }],
+    });
   });
 
   it("is not whole where a connection is missing, comes too late, or breaks again", () => {
