@@ -23,6 +23,7 @@ export function harms(): Readonly<Record<string, Invariant>> {
     "one lease": oneLease,
     "one configuration per version": oneConfigPerVersion(),
     "quorums meet": quorumsMeet(),
+    "foundings share no voter": foundingsApart(),
     "what is committed stays": committedStays(),
     "nobody signs what is out of date": outOfDate,
   };
@@ -138,6 +139,20 @@ function quorumsMeet(): Invariant {
       (one) => one.founding === config.founding && !overlap(one, config) && isActive(one, configs, peers),
     );
     return apart && `quorums of ${names(apart, peers)} and ${names(config, peers)} need not meet`;
+  };
+}
+
+/** Nobody agrees to two foundings: each would count on its vote. */
+function foundingsApart(): Invariant {
+  const foundings = new Map<string, ElectionConfig>();
+  return (world) => {
+    const config = stateOf(world)?.founded?.config;
+    if (config === undefined || foundings.has(config.founding)) return undefined;
+    const has = ({ voters }: ElectionConfig, peer: string): boolean =>
+      voters.some((voter) => voter.peer === peer);
+    const other = [...foundings.values()].find((one) => config.voters.some(({ peer }) => has(one, peer)));
+    foundings.set(config.founding, config);
+    return other && `two foundings share a voter: ${votersOf(other)} | ${votersOf(config)}`;
   };
 }
 

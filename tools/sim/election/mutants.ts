@@ -12,9 +12,9 @@ export interface Mutant {
 
 /** By the name of the rule that is switched off. */
 export const mutants: Readonly<Record<string, Mutant>> = {
-  persistedVote: { rule: "persistedVote", course: "fixed", nodes: 3, within: 800 },
-  restartHold: { rule: "restartHold", course: "fixed", nodes: 3, within: 1000 },
-  leaseStart: { rule: "leaseStart", course: "fixed", nodes: 3, within: 1000 },
+  persistedVote: { rule: "persistedVote", course: "fixed", nodes: 3, within: 3000 },
+  restartHold: { rule: "restartHold", course: "fixed", nodes: 3, within: 2000 },
+  leaseStart: { rule: "leaseStart", course: "fixed", nodes: 3, within: 2500 },
   stickiness: { rule: "stickiness", course: "fixed", nodes: 3, within: 50 },
   installedQuorum: { rule: "installedQuorum", course: "changing", nodes: 5, within: 500 },
   termQuorum: { rule: "termQuorum", course: "changing", nodes: 5, within: 1000 },
