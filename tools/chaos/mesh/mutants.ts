@@ -28,7 +28,7 @@ export function forgetfulStore(): VoteStore {
 /** A longer time without a look at the clock means that the process was stopped. */
 const SLEPT_MS = 500;
 
-/** Stands still while the process is stopped, as a clock does that does not count a machine's sleep. */
+/** Stands still while the process is stopped, and the wall clock with it, so that nothing tells of the time that is missing. */
 export function sleepyClock(): Clock {
   let last = performance.now();
   let slept = 0;
@@ -39,5 +39,6 @@ export function sleepyClock(): Clock {
     return now - slept;
   };
   setInterval(monotonic, SLEPT_MS / 20);
-  return { ...systemClock, monotonic };
+  const wall = systemClock.now() - performance.now();
+  return { ...systemClock, monotonic, now: () => wall + monotonic() };
 }

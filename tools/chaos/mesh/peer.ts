@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { type Admin, type Election, election, sqliteVoteStore } from "@chorus/election";
 import { parsePeerId, systemClock } from "@chorus/kernel";
 import { type P2p, p2p } from "@chorus/p2p";
+import { askedFirst } from "./asked-first.ts";
 import { moment } from "./history.ts";
 import { forgetfulStore, parseMutant, sleepyClock } from "./mutants.ts";
 import { recordedLogger, recordedStore, recorder, type Write } from "./recorder.ts";
@@ -54,10 +55,10 @@ async function run({ folder, life, ...options }: PeerStart): Promise<void> {
   );
   write({ kind: "life", at: moment(), life, peer: mesh.signer.peer });
   const votes = mutant === "forgetful" ? forgetfulStore() : sqliteVoteStore(join(folder, "votes.db"));
+  const asker = { ask: (): void => undefined };
   const voting = await election(
     {
-      streams: mesh.streams,
-      pubsub: mesh.pubsub,
+      ...askedFirst(mesh, () => asker.ask()),
       signer: mesh.signer,
       store: recordedStore(votes, write),
       clock: mutant === "sleepy-clock" ? sleepyClock() : systemClock,
@@ -73,7 +74,7 @@ async function run({ folder, life, ...options }: PeerStart): Promise<void> {
   );
   write({ kind: "up", at: moment() });
   process.once("SIGTERM", () => void leave(mesh, voting));
-  askForEver(voting, write);
+  asker.ask = askForEver(voting, write);
   lookForEver(mesh, write);
   beaconForEver(mesh, { write, life });
   await Promise.all([listen(mesh, write), watch(voting, write)]);
@@ -87,7 +88,7 @@ async function leave(mesh: P2p, voting: Election): Promise<void> {
 }
 
 /** The answer holds for a moment between the two readings of the clock, however long the process was stopped there. */
-function askForEver(voting: Election, write: Write): void {
+function askForEver(voting: Election, write: Write): () => void {
   let last = moment();
   let used = process.cpuUsage();
   const ask = (): void => {
@@ -106,6 +107,7 @@ function askForEver(voting: Election, write: Write): void {
   setInterval(ask, ASK_MS);
   // The first thing after a stop, before anything of the others has been read.
   process.on("SIGCONT", ask);
+  return ask;
 }
 
 function lookForEver(mesh: P2p, write: Write): void {
