@@ -114,7 +114,12 @@ export type ElectionEvent =
    * The voters changed too often while this peer was away: nobody keeps the changes from `own` to `theirs`, two
    * versions of the configuration, and it follows no admin until its vote store is removed.
    */
-  | { readonly kind: "left-behind"; readonly own: number; readonly theirs: number };
+  | { readonly kind: "left-behind"; readonly own: number; readonly theirs: number }
+  /**
+   * The mesh counts on this peer's vote, and its vote store is empty: what it promised is lost. It follows the admin
+   * and never votes; with another identity it may become a voter again.
+   */
+  | { readonly kind: "forgotten" };
 
 /** The end of a durable log. */
 export interface LogPosition {

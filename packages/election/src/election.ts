@@ -50,6 +50,7 @@ class RunningElection implements Election {
   readonly #driver: Driver;
   readonly #listening: readonly Promise<void>[];
   #state: State;
+  #hasForgotten = false;
 
   constructor(first: State, components: ElectionComponents) {
     const { streams, pubsub, clock, logger } = components;
@@ -182,6 +183,15 @@ class RunningElection implements Election {
     this.#events.push(event);
   }
 
+  #forgotten(): void {
+    if (this.#hasForgotten) return;
+    this.#hasForgotten = true;
+    this.#components.logger.error(
+      "the vote store of a voter is empty: this peer does not vote; give it a new identity",
+    );
+    this.#events.push({ kind: "forgotten" });
+  }
+
   #presence(uptimeMs: number): void {
     const { role, settings, config } = this.#state;
     this.#gossip(GOSSIP.presence, {
@@ -208,7 +218,8 @@ class RunningElection implements Election {
     else if (effect.kind === "folded") {
       logger.warn("mesh was taken in by another", { from: effect.from, into: effect.into });
       this.#events.push(effect);
-    } else
+    } else if (effect.kind === "forgotten") this.#forgotten();
+    else
       logger.warn("certificate refused", {
         term: effect.certificate.term,
         candidate: effect.certificate.candidate,

@@ -61,6 +61,10 @@ export function raiseTerm(draft: Draft, term: number): void {
 /** Takes a configuration over, and with it the role that it gives this peer. */
 export function install(draft: Draft, lineage: Lineage): void {
   const { self, settings, role, config } = draft.state;
+  if (hasForgotten(draft.state, lineage)) {
+    draft.effects.push({ kind: "forgotten" });
+    return;
+  }
   // Also when only its term is new: the votes being counted are for the old one.
   const replaced = config !== lineage.config;
   set(draft, { ...lineage, pledge: undefined });
@@ -76,6 +80,15 @@ export function install(draft: Draft, lineage: Lineage): void {
     become(draft, "follower", "newer configuration");
     rearm(draft);
   }
+}
+
+/**
+ * A peer becomes a voter by its pledge, or as an observer of the configuration before, and has either on its disk. One
+ * without both that is told it is a voter has lost its disk, and with it the votes that it must not give again.
+ */
+function hasForgotten({ self, config, pledge }: State, { config: next }: Lineage): boolean {
+  if (config !== undefined || next === undefined || voterOf(next, self) === undefined) return false;
+  return pledge?.config.founding !== next.founding;
 }
 
 /** Restarts the wait for the admin: the longer-lived stand earlier, and a little chance keeps them apart. */

@@ -237,6 +237,8 @@ export type Effect =
   | { readonly kind: "equivocation"; readonly one: AdminCert; readonly other: AdminCert }
   /** This peer's mesh was taken in by another. */
   | { readonly kind: "folded"; readonly from: string; readonly into: string }
+  /** The others count on votes of this peer that are not on its disk any more. */
+  | { readonly kind: "forgotten" }
   /** Another mesh of the same name that this one cannot fold into. */
   | { readonly kind: "stranger"; readonly certificate: AdminCert };
 
