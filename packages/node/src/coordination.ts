@@ -13,6 +13,7 @@ import { eventLog } from "@chorus/event-log";
 import { electedLog, ledger, type LogStore, sqliteLogStore } from "@chorus/ledger";
 import type { Base } from "./base.ts";
 import type { Config } from "./config.ts";
+import { voterFiles } from "./directory.ts";
 import { inputSource } from "./inputs.ts";
 import { putHeads, records } from "./records.ts";
 import { type SandboxOffer, sandboxes } from "./sandboxes.ts";
@@ -40,8 +41,9 @@ export async function openCoordination(
   stack: AsyncDisposableStack,
 ): Promise<Coordination> {
   const context = { config, base, clock: systemClock, stack };
-  const log = stack.use(sqliteLogStore(join(config.dataDirectory, "ledger.db")));
-  const elected = await openElection(context, log);
+  const files = voterFiles(config.dataDirectory);
+  const log = stack.use(sqliteLogStore(files.ledger));
+  const elected = await openElection(context, { log, votes: files.votes });
   const coordinated = stack.use(
     await coordinator(
       {
@@ -63,9 +65,14 @@ export async function openCoordination(
   return { election: elected, coordinator: coordinated };
 }
 
-async function openElection({ config, base, clock, stack }: Context, log: LogStore): Promise<Election> {
+async function openElection(
+  { config, base, clock, stack }: Context,
+  { log, votes }: { readonly log: LogStore; readonly votes: string },
+): Promise<Election> {
   const { streams, pubsub, signer } = base.mesh;
-  const store = stack.use(sqliteVoteStore(join(config.dataDirectory, "votes.db")));
+  const store = stack.use(sqliteVoteStore(votes));
+  const stored = await store.load();
+  const isVoter = stored?.config?.voters.some(({ peer }) => peer === signer.peer) === true;
   return stack.use(
     await election(
       {
@@ -80,12 +87,17 @@ async function openElection({ config, base, clock, stack }: Context, log: LogSto
       },
       {
         cluster: config.cluster,
-        role: config.electionEligible ? "voter" : "observer",
+        role: config.electionEligible && (isVoter || mayFound(config)) ? "voter" : "observer",
         expect: config.bootstrapExpect,
         profile: config.electionProfile,
       },
     ),
   );
+}
+
+/** Who joins a mesh through others founds none beside it, unless it was told to wait for other founders. */
+function mayFound({ bootstrap, bootstrapExpect }: Config): boolean {
+  return bootstrap.length === 0 || bootstrapExpect > 1;
 }
 
 async function openLedger(

@@ -21,6 +21,22 @@ function makeDirectory(directory: string): void {
   mkdirSync(directory, { mode: 0o700 });
 }
 
+/**
+ * A vote is given by what the ledger holds, so a voter that lost the one must not use the other: it would help to elect
+ * an admin that lacks what it has acknowledged itself. The ledger's file is made first, so that only a loss looks so.
+ * @returns where the two are kept
+ * @throws DataDirectoryError when the votes are there and the ledger is not
+ */
+export function voterFiles(directory: string): { readonly votes: string; readonly ledger: string } {
+  const files = { votes: join(directory, "votes.db"), ledger: join(directory, "ledger.db") };
+  if (existsSync(files.votes) && !existsSync(files.ledger))
+    throw new DataDirectoryError(
+      directory,
+      "has votes.db and no ledger.db: put the lost file back, or start with an empty directory and a new identity",
+    );
+  return files;
+}
+
 /** The API token of this directory: the given one, else made once and kept with mode 0600. */
 export function apiToken(directory: string, given: string | undefined): string {
   if (given !== undefined) return given;

@@ -78,7 +78,7 @@ export const settings = {
   ),
   bootstrapExpect: setting(
     "CHORUS_BOOTSTRAP_EXPECT",
-    "Voters that found a new mesh together, the same number on each: 3 survive the loss of one",
+    "Voters that found a new mesh together, the same on each: 3 survive the loss of one; at 1, who has CHORUS_BOOTSTRAP founds none",
     count(1, 1, 7),
   ),
   electionProfile: setting(
