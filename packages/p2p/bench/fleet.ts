@@ -1,5 +1,7 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Answer, Order } from "./contender.ts";
 
@@ -18,9 +20,11 @@ export interface Ship {
 
 /** Starts processes that have loaded their code and wait. */
 export async function fleet(kind: Kind, processes: number): Promise<Fleet> {
+  const folder = mkdtempSync(join(tmpdir(), "bench-mesh-"));
   const children = Array.from({ length: processes }, () =>
     fork(join(import.meta.dirname, "worker.ts"), [kind], {
       execArgv: ["--conditions=@chorus/source", "--disable-warning=ExperimentalWarning", "--expose-gc"],
+      env: { ...process.env, TMPDIR: folder },
     }),
   );
   await Promise.all(children.map((child) => once(child, "spawn")));
@@ -38,6 +42,7 @@ export async function fleet(kind: Kind, processes: number): Promise<Fleet> {
           await ended;
         }),
       );
+      rmSync(folder, { recursive: true, force: true });
     },
   };
 }
