@@ -25,8 +25,6 @@ describe("an image of this machine", () => {
 
   it.skipIf(process.platform !== "linux")("says so where the engine refuses it", async () => {
     const { signal } = new AbortController();
-    await expect(machineImage({ host: "unix:///nonexistent/docker.sock", signal })).rejects.toThrow(
-      /docker import/,
-    );
+    await expect(machineImage({ host: "unix:///nonexistent/docker.sock", signal })).rejects.toThrow(/docker/);
   });
 });
