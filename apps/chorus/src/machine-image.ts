@@ -35,6 +35,8 @@ export async function machineImage(options: {
   const { signal, host } = options;
   if (process.platform !== "linux") throw new Error("an image of this machine can be made on Linux only");
   const env = { ...process.env, ...(host === undefined ? {} : { DOCKER_HOST: host }) };
+  // First of all, whether there is such a command: afterwards it is only its exit code that can be bad.
+  await run("docker", ["--version"], { env, signal });
   const isThere = await run("docker", ["image", "inspect", NAME], { env, signal }).then(
     () => true,
     () => false,
