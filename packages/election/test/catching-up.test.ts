@@ -65,6 +65,36 @@ describe("a candidate that missed a change", () => {
   });
 });
 
+describe("a voter whose last change never came into force", () => {
+  it("learns the one of the same number that did", () => {
+    const three = { voters: names(0, 1, 2) };
+    const mesh = new Script([three, three, three, three, three]);
+    mesh.within(10_000, () => mesh.leader() === 0 && mesh.state(2).certificate?.term === mesh.state(0).term);
+    // Peer 0 gets the signatures for its change, and is cut off before anyone hears that it did.
+    mesh.lost = (from, _to, { kind }) => from === 0 && kind === "change";
+    mesh.feed(0, { kind: "reconfigure", voters: [voter(0), voter(1), voter(2), voter(3)] });
+    mesh.within(1000, () => mesh.state(0).config?.version === 2);
+    mesh.lost = (from, to) => from === 0 || to === 0;
+    mesh.within(15_000, () => mesh.leader() === 1 || mesh.leader() === 2);
+    const admin = mesh.leader()!;
+    mesh.feed(admin, { kind: "reconfigure", voters: [voter(0), voter(1), voter(2), voter(4)] });
+    const other = 3 - admin;
+    mesh.within(5000, () => [admin, other].every((n) => mesh.state(n).config?.version === 2));
+    mesh.boot(admin);
+    mesh.within(
+      15_000,
+      () => mesh.leader() !== undefined && mesh.state(other).certificate?.config.version === 2,
+    );
+    mesh.lost = nothing;
+    mesh.within(
+      5000,
+      () =>
+        mesh.state(0).alive && mesh.state(0).config?.voters.some(({ peer }) => peer === peers[4]) === true,
+    );
+    expect(mesh.state(0).certificate?.config.version).toBe(2);
+  });
+});
+
 describe("a founding whose completion was not heard", () => {
   const founding = (expected: number) => ({ settings: { expect: expected } });
   const isChange = ({ kind }: Message): boolean => kind === "change";

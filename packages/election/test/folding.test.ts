@@ -45,4 +45,23 @@ describe("a fold", () => {
     mesh.full.clear();
     mesh.within(15_000, () => founding(mesh, high) === founding(mesh, low));
   });
+  it("that is being signed is into the mesh that it names, also when yet another is met meanwhile", () => {
+    const [low, middle, high] = byFounding(0, 1, 2) as [number, number, number];
+    const mesh = lone(3);
+    const meet = (n: number): void => {
+      const { certificate } = mesh.state(n);
+      mesh.feed(high, { kind: "certificate", certificate: certificate!, from: peers[n]! });
+    };
+    meet(middle);
+    expect(mesh.state(high).proposal).toMatchObject({
+      kind: "fold",
+      config: { founding: founding(mesh, middle) },
+    });
+    meet(low);
+    mesh.advance(20);
+    const { config, certificate } = mesh.state(high);
+    expect(certificate?.config.founding).toBe(config?.founding);
+    mesh.lost = () => false;
+    mesh.within(20_000, () => [middle, high].every((n) => founding(mesh, n) === founding(mesh, low)));
+  });
 });

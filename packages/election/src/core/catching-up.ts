@@ -70,7 +70,7 @@ function prove(
 ): void {
   const { state } = draft;
   const { config: own } = certificate;
-  const before = changesAfter(state, theirs);
+  const before = changesAfter(state, theirs, 1);
   const follows = before.length > 0 || theirs.founding === state.config?.founding;
   if (follows)
     tell(
@@ -79,7 +79,8 @@ function prove(
       before.filter(({ config }) => config.version <= own.version),
     );
   send(draft, peer, { kind: "certificate", certificate });
-  const after = changesAfter(state, follows && theirs.version > own.version ? theirs : own);
+  const after =
+    follows && theirs.version > own.version ? changesAfter(state, theirs, 1) : changesAfter(state, own);
   tell(
     draft,
     peer,

@@ -62,6 +62,8 @@ export function fold(draft: Draft, { config, previous }: Proposal, approval: Sig
   set(draft, { proposal: undefined, foreign: undefined });
   const own = state.config;
   if (foreign === undefined || previous === undefined || own === undefined || !foldsInto(own, config)) return;
+  // Yet another mesh was met while this was being signed: its certificate says nothing about the one to fold into.
+  if (foreign.certificate.config.founding !== config.founding) return;
   const change = { config, approvals: [approval] };
   if (role === "admin") broadcast(draft, { kind: "resign", term });
   become(draft, "observer", "no longer a voter");
