@@ -12,6 +12,7 @@ import {
   parsePeerId,
 } from "@chorus/kernel";
 import { multiaddr } from "@multiformats/multiaddr";
+import { syncFolder, writeDurably } from "./durable-file.ts";
 
 /** A member that was connected at some time, where it said it listens, and when it was last seen. */
 export interface Acquaintance {
@@ -125,27 +126,11 @@ async function read(path: string): Promise<Uint8Array | undefined> {
 async function replace(path: string, bytes: Uint8Array): Promise<void> {
   const draft = `${path}.${randomUUID()}`;
   try {
-    const handle = await open(draft, "wx", 0o600);
-    try {
-      await handle.writeFile(bytes);
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
+    await writeDurably(draft, bytes);
     await rename(draft, path);
   } catch (error) {
     await unlink(draft).catch(() => undefined);
     throw error;
   }
   await syncFolder(dirname(path));
-}
-
-async function syncFolder(folder: string): Promise<void> {
-  if (process.platform === "win32") return;
-  const handle = await open(folder, constants.O_RDONLY);
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
 }

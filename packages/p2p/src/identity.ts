@@ -4,6 +4,7 @@ import { dirname, resolve } from "node:path";
 import { createSigner, errorCode, type Signer } from "@chorus/kernel";
 import { generateKeyPair, privateKeyFromProtobuf, privateKeyToProtobuf } from "@libp2p/crypto/keys";
 import type { Ed25519PrivateKey, PrivateKey } from "@libp2p/interface";
+import { syncFolder, writeDurably } from "./durable-file.ts";
 import { IdentityExposedError, IdentityUnreadableError, IdentityUnwritableError } from "./errors.ts";
 
 /** One key in both its uses: libp2p's handshakes and our signatures. */
@@ -110,25 +111,5 @@ async function tryFolder(folder: string): Promise<Error | undefined> {
   } catch (error) {
     if (errorCode(error) === "EEXIST") return undefined;
     return error instanceof Error ? error : new Error(String(error));
-  }
-}
-
-async function writeDurably(file: string, bytes: Uint8Array): Promise<void> {
-  const handle = await open(file, "wx", 0o600);
-  try {
-    await handle.writeFile(bytes);
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-}
-
-async function syncFolder(folder: string): Promise<void> {
-  if (process.platform === "win32") return;
-  const handle = await open(folder, constants.O_RDONLY);
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
   }
 }

@@ -1,16 +1,16 @@
-import { createSigner, sealEnvelope, type Signer, silentLogger, systemClock } from "@chorus/kernel";
+import { createSigner, sealEnvelope, type Signer, systemClock } from "@chorus/kernel";
 import { manualClock } from "@chorus/kernel/testing";
 import { generateKeyPair } from "@libp2p/crypto/keys";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
-import { createHost, type Host } from "../src/host.ts";
+import type { Host } from "../src/host.ts";
 import { loadIdentity, type Identity } from "../src/identity.ts";
-import { parseOptions } from "../src/options.ts";
 import { meshPubSub } from "../src/pubsub.ts";
 import type { Multiaddr } from "@multiformats/multiaddr";
 import type { P2p } from "../src/index.ts";
-import { audible, type Lab, lab, met, recordingLogger, SECRET, TOPIC } from "./fixtures/mesh.ts";
+import { bare } from "./fixtures/bare.ts";
+import { audible, type Lab, lab, met, recordingLogger, TOPIC } from "./fixtures/mesh.ts";
 import { never } from "../src/testing/stream-cases.ts";
 import { addressOf } from "./fixtures/stranger.ts";
 
@@ -23,25 +23,9 @@ interface Hostile {
 
 /** libp2p as a member has it, without our checks. */
 async function member(at: Lab): Promise<{ host: Host; identity: Identity }> {
-  const identity = await loadIdentity(join(at.folder, `member-${crypto.randomUUID()}`));
-  const settings = parseOptions({
-    cluster: at.cluster,
-    clusterSecret: SECRET,
-    identityFile: "",
-    mdns: false,
-    topics: [TOPIC],
-  });
-  const host = await createHost({
-    settings,
-    identity,
-    clock: systemClock,
-    logger: silentLogger,
-    onFound: () => {},
-  });
-  await host.start();
-  at.defer(async () => host.stop());
-  host.services.gossip.subscribe(TOPIC);
-  return { host, identity };
+  const name = `member-${crypto.randomUUID()}`;
+  const host = await bare(at, { name });
+  return { host, identity: await loadIdentity(join(at.folder, name)) };
 }
 
 /** A member by its proof, a peer without manners otherwise; connected, and heard on the topic. */

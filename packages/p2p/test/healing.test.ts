@@ -11,7 +11,7 @@ import { audible, lab, met, trio, whole } from "./fixtures/mesh.ts";
 import { asPeerId } from "../src/peer-ids.ts";
 import { addressOf } from "./fixtures/stranger.ts";
 import { spawnPeer } from "./fixtures/spawn-peer.ts";
-import { type Adjust, bare } from "./traps/bare.ts";
+import { type Adjust, bare } from "./fixtures/bare.ts";
 
 const MINUTE = 60_000;
 

@@ -2,9 +2,9 @@ import { manualClock } from "@chorus/kernel/testing";
 import { describe, expect, it } from "vitest";
 import { Patience } from "../src/patience.ts";
 import { encodeFrame } from "../src/frames.ts";
-import { p2p, type P2p } from "../src/index.ts";
+import type { P2p } from "../src/index.ts";
 import { echo } from "../src/testing/stream-cases.ts";
-import { lab, type Lab, SECRET, TOPIC } from "./fixtures/mesh.ts";
+import { lab, type Lab, SECRET } from "./fixtures/mesh.ts";
 import { dialled, member } from "./hostile/fixtures/member.ts";
 import type { HeldStream } from "../src/peer-stream.ts";
 
@@ -64,17 +64,7 @@ const TALK = "/test/talk/1.0.0";
 /** A node whose time stands still, and a member without manners that has opened a stream to it. */
 async function pair(at: Lab, handler: Parameters<P2p["streams"]["handle"]>[1]) {
   const clock = manualClock(Date.now());
-  const node = await p2p(
-    { clock },
-    {
-      cluster: at.cluster,
-      clusterSecret: SECRET,
-      identityFile: `${at.folder}/slow`,
-      mdns: false,
-      topics: [TOPIC],
-    },
-  );
-  at.defer(async () => node[Symbol.asyncDispose]());
+  const node = await at.start({ clock });
   const answered = Promise.withResolvers<void>();
   node.streams.handle(TALK, async (stream) => {
     answered.resolve();

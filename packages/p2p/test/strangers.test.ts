@@ -259,17 +259,7 @@ describe("a node that listens", () => {
     await using at = await lab();
     const clock = manualClock();
     const logger = recordingLogger();
-    const node = await p2p(
-      { clock, logger },
-      {
-        cluster: at.cluster,
-        clusterSecret: SECRET,
-        identityFile: `${at.folder}/slow`,
-        mdns: false,
-        topics: [TOPIC],
-      },
-    );
-    at.defer(async () => node[Symbol.asyncDispose]());
+    const node = await at.start({ clock, logger });
     const greeted = Promise.withResolvers<void>();
     const gone = Promise.withResolvers<void>();
     const silent = await stranger(at, tls, (inner) => ({

@@ -3,7 +3,7 @@ import { openEnvelope } from "@chorus/kernel";
 import { describe, expect, it } from "vitest";
 import { asPeerId } from "../src/peer-ids.ts";
 import { addressOf } from "./fixtures/stranger.ts";
-import { bare } from "./traps/bare.ts";
+import { bare } from "./fixtures/bare.ts";
 import { traceparentOf } from "../src/trace-context.ts";
 import { lab, met, TOPIC } from "./fixtures/mesh.ts";
 

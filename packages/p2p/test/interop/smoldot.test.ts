@@ -16,8 +16,13 @@ interface Inside {
   readonly ping: Ping;
 }
 
+/** Its WebAssembly is compiled first, which a busy machine takes its time for. */
+const LONG_MS = 120_000;
+
 /** smoldot is a light client of a chain whose only known node is ours, which it cannot find out before it has asked. */
-it("is dialled by smoldot, a libp2p of other authors: TCP, Noise, yamux, identify, ping both ways", async () => {
+it("is dialled by smoldot, a libp2p of other authors: TCP, Noise, yamux, identify, ping both ways", {
+  timeout: LONG_MS,
+}, async () => {
   await using at = await lab();
   const { cluster, folder } = at;
   let events: Inside["events"] | undefined;

@@ -6,7 +6,7 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 import type { Host } from "../../src/host.ts";
 import { asPeerId, fromPeerId } from "../../src/peer-ids.ts";
 import { lab, met } from "../fixtures/mesh.ts";
-import { type Adjust, bare, ours, withService } from "./bare.ts";
+import { type Adjust, bare, ours, withService } from "../fixtures/bare.ts";
 
 afterEach(() => void vi.useRealTimers());
 

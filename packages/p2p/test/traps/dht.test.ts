@@ -5,7 +5,7 @@ import type { Host, HostSettings } from "../../src/host.ts";
 import { dhtOptions } from "../../src/routing.ts";
 import { lab, type Lab, SECRET } from "../fixtures/mesh.ts";
 import { meshNames } from "../../src/names.ts";
-import { type Adjust, bare, ours, withService } from "./bare.ts";
+import { type Adjust, bare, ours, withService } from "../fixtures/bare.ts";
 
 type Store = NonNullable<HostSettings["datastore"]>;
 

@@ -7,7 +7,7 @@ import { gossipOptions } from "../../src/gossip-options.ts";
 import type { Host } from "../../src/host.ts";
 import { asPeerId, fromPeerId } from "../../src/peer-ids.ts";
 import { lab, type Lab, met, TOPIC } from "../fixtures/mesh.ts";
-import { type Adjust, bare, heardBy, ours, overtaken, withService } from "./bare.ts";
+import { type Adjust, bare, heardBy, ours, overtaken, withService } from "../fixtures/bare.ts";
 
 const MIB = 1_048_576;
 

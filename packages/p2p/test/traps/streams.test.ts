@@ -2,7 +2,7 @@ import type { Stream } from "@libp2p/interface";
 import { describe, expect, it } from "vitest";
 import { FrameWriter } from "../../src/frame-writer.ts";
 import { lab, type Lab } from "../fixtures/mesh.ts";
-import { bare } from "./bare.ts";
+import { bare } from "../fixtures/bare.ts";
 
 const KIB = 1_024;
 const MIB = 1_048_576;
