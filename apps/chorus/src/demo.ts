@@ -49,7 +49,7 @@ export async function demo(args: DemoArguments, terminal: Terminal): Promise<num
       others: OTHERS.map((name) => ({ name })),
       env,
     });
-    const known: Known = {};
+    const known: Known = { holder: undefined };
     const stop = watch({ mesh, told, known }, terminal.signal);
     ended.well = await live({ mesh, job, told, signal: stop, known });
     if (args.keep && ended.well) await keep(mesh, told, stop);
@@ -74,7 +74,8 @@ interface Scene {
 
 /** What is known of the task, for those who watch the processes. */
 interface Known {
-  holder?: string;
+  /** Who runs it now. */
+  holder: string | undefined;
 }
 
 /** @returns true when the task succeeded and was verified */
@@ -88,6 +89,7 @@ async function live({ mesh, job, told, signal, known }: Scene): Promise<boolean>
   const nameOf = (peer: string): string => names.get(peer) ?? peer;
   const onHolder = (peer: string): void => void (known.holder = nameOf(peer));
   const { event, holder } = await tellTask({ id, peers: mesh.peers, nameOf, onHolder }, told, signal);
+  known.holder = undefined;
   const { result } = event;
   if (result === undefined) {
     told.note(
