@@ -19,12 +19,21 @@ export interface StoredEntry extends LogEntry {
 }
 
 /**
- * Turns committed entries into a state. Both functions are pure and never throw; `apply` gives the same on
+ * Turns committed entries into a state. `initial` and `apply` are pure and never throw; `apply` gives the same on
  * every peer, so it reads no clock, no randomness and nothing outside its arguments.
  */
 export interface StateMachine<S, R> {
   initial(): S;
   apply(state: S, entry: LogEntry): { readonly state: S; readonly result: R };
+  /**
+   * The state as parts of at most 48 KiB, from which {@link restore} makes the same state on any peer. What it needs
+   * is captured in the call: the parts are made one by one later, between entries that are applied meanwhile, so each
+   * takes a few milliseconds at most. Results (`R`) are then plain data in canonical form, as the ledger keeps them too.
+   * @default nothing is ever truncated
+   */
+  snapshot?(state: S): Iterable<Uint8Array>;
+  /** There with {@link snapshot}, or neither. @throws on parts that no `snapshot` made */
+  restore?(parts: Iterable<Uint8Array>): S;
 }
 
 /** Who leads. An `Election` fits; so does anything that gives rising terms and at most one holder of each. */
