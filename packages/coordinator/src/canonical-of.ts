@@ -14,6 +14,23 @@ export function canonicalOf(value: unknown): Canonical {
   return Object.fromEntries(entries.map(([key, member]) => [canonicalText(key), canonicalOf(member)]));
 }
 
+/**
+ * The same value with its members in the order of the canonical encoding, so that it reads the same, byte for byte as
+ * JSON, whether it was made here or came out of a snapshot.
+ */
+export function inCanonicalOrder<T>(value: T): T {
+  if (typeof value !== "object" || value === null || value instanceof Uint8Array) return value;
+  const ordered: unknown = Array.isArray(value)
+    ? value.map(inCanonicalOrder)
+    : Object.fromEntries(
+        Object.entries(value)
+          .toSorted(([a], [b]) => a.length - b.length || (a < b ? -1 : 1))
+          .map(([key, member]) => [key, inCanonicalOrder(member)]),
+      );
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- only the order of the members is another one
+  return ordered as T;
+}
+
 /** Well-formed NFC text of at most `max` characters, cut between characters. */
 export function canonicalText(text: string, max = Number.POSITIVE_INFINITY): string {
   const normal = text.toWellFormed().normalize("NFC");

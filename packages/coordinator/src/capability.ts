@@ -1,16 +1,31 @@
-import type { Requirements } from "./contract-task.ts";
+import type { TaskSpec } from "./contract-task.ts";
 
 /**
  * True when a worker with these capabilities may run a task with these requirements.
  *
  * `isolation:container` also satisfies `simulated`; an `image` needs real containers; `language:*` is any
- * language. Memory, processors and time are the engine's to grant.
+ * language; each kind of effect needs `effect:<kind>`. Memory, processors and time are the engine's to grant.
  */
-export function isCapable(capabilities: readonly string[], requirements: Requirements = {}): boolean {
-  const has = (capability: string): boolean => capabilities.includes(capability);
+export function isCapable(
+  capabilities: readonly string[],
+  spec: Pick<TaskSpec, "requirements" | "effects">,
+): boolean {
+  return missingOf(capabilities, spec).length === 0;
+}
+
+/** The capabilities that a task requires and a worker does not have. */
+export function missingOf(
+  capabilities: readonly string[],
+  { requirements = {}, effects = [] }: Pick<TaskSpec, "requirements" | "effects">,
+): readonly string[] {
+  const offers = new Set(capabilities);
+  if (offers.has("isolation:container")) offers.add("isolation:simulated");
   const { isolation, image, language } = requirements;
-  const needsContainer = isolation === "container" || image !== undefined;
-  if (needsContainer && !has("isolation:container")) return false;
-  if (isolation === "simulated" && !has("isolation:simulated") && !has("isolation:container")) return false;
-  return language === undefined || has(`language:${language}`) || has("language:*");
+  const required: (string | undefined)[] = [
+    image === undefined ? undefined : "isolation:container",
+    isolation === undefined ? undefined : `isolation:${isolation}`,
+    language === undefined || offers.has("language:*") ? undefined : `language:${language}`,
+    ...effects.map(({ kind }) => `effect:${kind}`),
+  ];
+  return [...new Set(required)].flatMap((one) => (one === undefined || offers.has(one) ? [] : [one]));
 }

@@ -42,7 +42,7 @@ export async function cleanRun(run: RunResult, redactor: Redactor): Promise<Clea
         cid: await cidOf(bytes, "raw"),
       });
   }
-  const { artifacts: _, retryable: __, ...texts } = run;
+  const { artifacts: _, retryable: __, asks: ___, ...texts } = run;
   const artifacts = files.map(({ bytes: _bytes, ...reference }) => reference);
   const { value, findings } = redactor.redactValue<RunSummary>({ ...texts, artifacts, quarantined });
   return { summary: value, files, redactions: findings.length + (run.redactions ?? 0) };

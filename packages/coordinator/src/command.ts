@@ -1,17 +1,16 @@
 import {
   type Cid,
   decodeCanonical,
-  parseCid,
-  parsePeerId,
+  openEnvelope,
   type PeerId,
   sealEnvelope,
   type Signer,
 } from "@chorus/kernel";
 import { z } from "zod";
 import { canonicalOf } from "./canonical-of.ts";
+import { commandSchema, count, peerId } from "./command-schema.ts";
 import type { Progress, Reason, TaskId, TaskResult, TaskSpec, Token } from "./contract-task.ts";
-import { isTaskId } from "./task-id.ts";
-import { specSchema } from "./task-spec.ts";
+import type { EffectCommand } from "./effects/effect-commands.ts";
 
 /** Why a lease is taken from its holder before it has finished. */
 export type ExpiryCause = "lapsed" | "holder-gone" | "holder-restarted";
@@ -48,7 +47,43 @@ export type TaskCommand =
       /** The newest sign of life that the proposer had seen. */
       readonly renewal: number;
       readonly cause: ExpiryCause;
-    };
+    }
+  /** The holder cannot go on without a person. */
+  | {
+      readonly type: "task-ask";
+      readonly task: TaskId;
+      readonly token: Token;
+      readonly for: "input" | "auth";
+      readonly question: string;
+    }
+  | { readonly type: "task-pause"; readonly task: TaskId; readonly reason: string }
+  | { readonly type: "task-resume"; readonly task: TaskId }
+  | { readonly type: "task-steer"; readonly task: TaskId; readonly id: string; readonly text: string }
+  /** The sender becomes the holder at once, for a person; whoever held it is fenced. */
+  | {
+      readonly type: "task-takeover";
+      readonly task: TaskId;
+      readonly reason: string;
+      readonly ttlMs: number;
+      readonly session: string;
+    }
+  | {
+      readonly type: "task-hand-back";
+      readonly task: TaskId;
+      readonly token: Token;
+      readonly reason: string;
+    }
+  /** The sender's clock has passed the deadline: its signed `ts` says so. */
+  | { readonly type: "task-overdue"; readonly task: TaskId }
+  /** What a fenced attempt of the sender made of the task. */
+  | {
+      readonly type: "task-evidence";
+      readonly task: TaskId;
+      readonly token: Token;
+      readonly address: string;
+      readonly cid: Cid;
+    }
+  | EffectCommand;
 
 /** A command as it stands in the ledger: who said it, and when by their clock. */
 export interface SealedCommand {
@@ -56,71 +91,6 @@ export interface SealedCommand {
   readonly from: PeerId;
   readonly ts: number;
 }
-
-const count = z.int().min(0);
-const taskId = z.custom<TaskId>(isTaskId);
-const cid = z.custom<Cid>((value) => holds(() => parseCid(value)));
-const peerId = z.custom<PeerId>((value) => holds(() => parsePeerId(value)));
-const token = z.strictObject({ term: count, index: count });
-const reason = z.strictObject({ code: z.string().max(64), message: z.string().max(1024) });
-const quarantined = z.strictObject({
-  path: z.string().max(4096),
-  rules: z.array(z.string().max(64)).max(16),
-});
-const artifact = z.strictObject({
-  path: z.string().max(4096),
-  mode: count,
-  cid,
-  size: count,
-  mediaType: z.string().max(255),
-});
-const result = z.strictObject({
-  outcome: z.enum(["succeeded", "failed"]),
-  reason: z.string().max(1024).exactOptional(),
-  decision: z.strictObject({ address: z.string().max(1024), cid, signatures: cid }),
-  manifest: cid,
-  artifacts: z.array(artifact),
-  artifactCount: count,
-  quarantined: z.array(quarantined),
-  quarantinedCount: count,
-  redactions: count,
-  replicas: count,
-  degraded: z.boolean(),
-});
-const step = z.strictObject({
-  phase: z.string().max(64),
-  message: z.string().max(512),
-  step: count.exactOptional(),
-  steps: count.exactOptional(),
-});
-
-const commandSchema = z.discriminatedUnion("type", [
-  z.strictObject({
-    type: z.literal("task-submit"),
-    principal: z.string().min(1).max(256),
-    key: z.string().min(1).max(255),
-    spec: specSchema,
-  }),
-  z.strictObject({
-    type: z.literal("task-claim"),
-    task: taskId,
-    capabilities: z.array(z.string().max(64)).max(64),
-    ttlMs: z.int().min(100).max(600_000),
-    session: z.string().min(1).max(64),
-  }),
-  z.strictObject({ type: z.literal("task-renew"), task: taskId, token }),
-  z.strictObject({ type: z.literal("task-progress"), task: taskId, token, step }),
-  z.strictObject({ type: z.literal("task-complete"), task: taskId, token, result }),
-  z.strictObject({ type: z.literal("task-fail"), task: taskId, token, reason }),
-  z.strictObject({ type: z.literal("task-cancel"), task: taskId, reason: z.string().max(1024) }),
-  z.strictObject({
-    type: z.literal("task-expire"),
-    task: taskId,
-    token,
-    renewal: count,
-    cause: z.enum(["lapsed", "holder-gone", "holder-restarted"]),
-  }),
-]);
 
 /** The part of a sealed envelope that the machine reads; kernel's `openEnvelope` also checks the signature. */
 const outerSchema = z.strictObject({ message: z.instanceof(Uint8Array), sig: z.instanceof(Uint8Array) });
@@ -157,11 +127,7 @@ export function decodeCommand(bytes: Uint8Array, cluster: string): SealedCommand
   }
 }
 
-function holds(check: () => unknown): boolean {
-  try {
-    check();
-    return true;
-  } catch {
-    return false;
-  }
+/** Checks what the machine cannot, being synchronous: that the sender signed it. @throws kernel's envelope errors */
+export async function admitCommand(bytes: Uint8Array, cluster: string): Promise<void> {
+  await openEnvelope(bytes, cluster);
 }

@@ -1,4 +1,5 @@
 import type { Canonical, Cid, Clean, PeerId } from "@chorus/kernel";
+import type { EffectRecord } from "./contract-effects.ts";
 import type {
   ArtifactRef,
   Lease,
@@ -30,6 +31,8 @@ export interface LedgerPort {
     readonly from: number;
     readonly signal: AbortSignal;
   }): AsyncIterable<{ readonly index: number; readonly term: number; readonly command: Uint8Array }>;
+  /** Resolves when `state` has everything that was committed anywhere before the call. */
+  read?(options: { readonly signal: AbortSignal }): Promise<void>;
   /** Resolves when this peer has applied the entry. */
   waitFor(index: number, options: { readonly signal: AbortSignal }): Promise<void>;
 }
@@ -39,10 +42,12 @@ export interface TaskTable {
   readonly tasks: ReadonlyMap<string, TaskRecord>;
   /** Ids in the order of submission. */
   readonly order: readonly TaskId[];
+  /** Who depends on a task, also on one that is not known yet. */
+  readonly dependents: ReadonlyMap<string, readonly TaskId[]>;
 }
 
 /** One task in the ledger's state; never changed in place, so it may be kept. */
-export interface TaskRecord extends Omit<TaskView, "lastSeq"> {
+export interface TaskRecord extends Omit<TaskView, "lastSeq" | "waitingFor"> {
   readonly events: readonly TaskEvent[];
   /** Peers that held a lease, oldest first. */
   readonly holders: readonly PeerId[];
@@ -52,12 +57,36 @@ export interface TaskRecord extends Omit<TaskView, "lastSeq"> {
   readonly progressed: number;
   /** The lease under which it was completed. */
   readonly finishedBy?: Token;
+  /** Attempts that could not be carried out; at `spec.attempts` the task is a dead letter. */
+  readonly failures: number;
+  /** How long the next claim waits, counted at each peer from when it applied entry `index`. */
+  readonly retry?: { readonly waitMs: number; readonly index: number };
+  /** What a paused task goes back to. */
+  readonly pausedFrom?: TaskState;
 }
 
 /** What the ledger's state machine made of a command. */
 export type CommandResult =
-  | { readonly status: "applied"; readonly taskId: TaskId; readonly state: TaskState; readonly seq: number }
+  | {
+      readonly status: "applied";
+      readonly taskId: TaskId;
+      readonly state: TaskState;
+      readonly seq: number;
+      /** Where the work is when a control takes hold. */
+      readonly boundary?: Boundary;
+      /** What an intent came to. */
+      readonly effect?: EffectRecord;
+      /** An earlier holder may have acted already: find out first. */
+      readonly resolveFirst?: true;
+    }
   | { readonly status: "refused"; readonly refusal: Refusal; readonly state?: TaskState };
+
+/**
+ * Where the work is when a control takes hold: `queued` nobody works on it; `at-once` the run is stopped or fenced now;
+ * `between-commands` the command that runs is the last one for now; `before-effect` no further effect is permitted;
+ * `after-effect` one was permitted before, whether it happened is found out afterwards.
+ */
+export type Boundary = "queued" | "at-once" | "between-commands" | "before-effect" | "after-effect";
 
 /** Why a command changed nothing. */
 export type Refusal =
@@ -75,7 +104,19 @@ export type Refusal =
   /** The claimer does not offer what the task requires. */
   | "not-capable"
   /** The attempt has told enough. */
-  | "too-much-progress";
+  | "too-much-progress"
+  /** The task is paused: nothing new may begin. */
+  | "paused"
+  /** Its deadline is later than the sender's clock. */
+  | "not-due"
+  /** The list is full: steering, evidence. */
+  | "too-many"
+  /** An effect was permitted and has no receipt. */
+  | "effects-open"
+  /** The task declares no such slot, or not so often, or for another target. */
+  | "not-declared"
+  /** The effect's state has no such step. */
+  | "effect-settled";
 
 /** Runs the work. Must stop soon after `signal` fires. `@chorus/engine` fits. */
 export interface Executor {
@@ -92,9 +133,20 @@ export interface Executor {
         readonly bytes: Clean<Uint8Array>;
       }) => void;
       readonly onProgress: (step: Progress) => void;
+      /** What people say meanwhile. An executor that ignores it cannot be paused. */
+      readonly control?: ExecutorControl;
       readonly signal: AbortSignal;
     },
   ): Promise<RunResult>;
+}
+
+/** A running attempt's ear, asked between commands. */
+export interface ExecutorControl {
+  readonly paused: boolean;
+  /** What people said so far, oldest first. */
+  steering(): readonly string[];
+  /** Resolves at once unless the task is paused, else when it goes on. Rejects when `signal` fires. */
+  whenRunning(options: { readonly signal: AbortSignal }): Promise<void>;
 }
 
 /** What came of a run, as the engine saw it: not yet scanned. */
@@ -112,6 +164,8 @@ export interface RunResult {
   }[];
   /** @default false */
   readonly retryable?: boolean;
+  /** The run cannot go on without a person: the task waits for their word, and no attempt is used up. */
+  readonly asks?: { readonly for: "input" | "auth"; readonly question: string };
   /** Secrets that were hidden in the output on its way. @default 0 */
   readonly redactions?: number;
   /** `output.log` must be the concatenation of what `onOutput` was given, so that offsets stay true. */
@@ -166,7 +220,7 @@ export interface DecisionDraft {
 }
 
 /** A run without its files' content. */
-export interface RunSummary extends Omit<RunResult, "artifacts" | "retryable"> {
+export interface RunSummary extends Omit<RunResult, "artifacts" | "retryable" | "asks"> {
   readonly artifacts: readonly ArtifactRef[];
   readonly quarantined: readonly { readonly path: string; readonly rules: readonly string[] }[];
 }

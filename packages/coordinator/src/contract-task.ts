@@ -1,54 +1,12 @@
-import type { Branded, Cid, PeerId } from "@chorus/kernel";
+import type { Cid, PeerId } from "@chorus/kernel";
+import type { EffectRecord } from "./contract-effects.ts";
+import type { TaskId } from "./contract-id.ts";
+import type { TaskSpec } from "./contract-spec.ts";
+import type { Token } from "./contract-token.ts";
 
-/** base32 (lower case, 52 characters) of SHA-256(principal ‖ 0x00 ‖ idempotencyKey): the same at every peer. */
-export type TaskId = Branded<"TaskId">;
-
-/** What is asked for. `parseTask` alone makes it; see there for limits. */
-export interface TaskSpec {
-  /** What should be true when the task is done; 1 to 4096 characters. */
-  readonly goal: string;
-  /** A UCXL name. @default "default" */
-  readonly project: string;
-  /** A UCXL name for the task's part of the decision address; without it, the start of the task's id. */
-  readonly name?: string;
-  /** Run in order; the first failure ends the run unless it is allowed. At most 32. */
-  readonly commands?: readonly CommandSpec[];
-  /** What the run may read. At most 16. */
-  readonly inputs?: readonly InputSpec[];
-  readonly requirements?: Requirements;
-  /** How often the task may be started before it is a dead letter; 1 to 10. @default 3 */
-  readonly attempts: number;
-  /** Free words for people and tools, at most 16; they change nothing. */
-  readonly labels?: Readonly<Record<string, string>>;
-}
-
-/** One shell command. */
-export interface CommandSpec {
-  /** For `sh -c`; 1 to 8192 characters. */
-  readonly run: string;
-  readonly allowFailure?: boolean;
-  readonly timeoutMs?: number;
-}
-
-/** One input: `source` and `change` have a meaning to the engine, other names are the task's own. */
-export interface InputSpec {
-  readonly name: string;
-  /** `ucxl://<cid>` */
-  readonly address: string;
-  readonly mediaType: string;
-}
-
-/** What a worker must offer. */
-export interface Requirements {
-  readonly language?: string;
-  readonly image?: string;
-  /** `container` asks for real isolation; `simulated` is content with less. */
-  readonly isolation?: "simulated" | "container";
-  readonly memoryBytes?: number;
-  /** Whole processors: the canonical encoding has no fractions. */
-  readonly cpus?: number;
-  readonly timeoutMs?: number;
-}
+export type { TaskId } from "./contract-id.ts";
+export type { CommandSpec, InputSpec, Requirements, TaskSpec } from "./contract-spec.ts";
+export type { Token } from "./contract-token.ts";
 
 /**
  * `submitted` is a task that this peer keeps but the ledger has not ordered yet; all other states are the same
@@ -56,19 +14,20 @@ export interface Requirements {
  */
 export type TaskState =
   | "submitted"
+  | "blocked"
   | "ready"
   | "leased"
   | "working"
+  | "paused"
+  | "input-required"
+  | "auth-required"
+  | "verifying"
   | "completed"
   | "failed"
   | "canceled"
+  | "rejected"
+  | "expired"
   | "dead-letter";
-
-/** The fencing token: the place of a claim in the ledger. Strictly increasing over all claims of a task. */
-export interface Token {
-  readonly term: number;
-  readonly index: number;
-}
 
 /** The right to finish one attempt of one task. */
 export interface Lease {
@@ -82,6 +41,8 @@ export interface Lease {
   readonly renewal: number;
   /** Which start of the holder's process claimed it: a restarted holder gives its old leases back. */
   readonly session: string;
+  /** A person works under it: it was taken over, and is completed or handed back by that peer. */
+  readonly manual?: true;
 }
 
 /** Why something ended; both are safe to show. */
@@ -139,32 +100,91 @@ export interface TaskView {
   readonly entry: PeerId;
   /** Milliseconds since the epoch, by the entry peer's clock. */
   readonly submittedAt: number;
-  /** Claims so far. */
+  /** Claims and takeovers so far. */
   readonly attempt: number;
   readonly lease?: Lease;
   readonly result?: TaskResult;
-  /** Why it ended without a result, or why the last attempt was given up. */
+  /** Why it ended without a result, why the last attempt was given up, or what is asked. */
   readonly reason?: Reason;
+  /** What a person said on the way, oldest first; the next command finds it. */
+  readonly steering?: readonly Steering[];
+  readonly effects?: readonly EffectRecord[];
+  /** Decisions of attempts that were fenced: work that lost, kept as evidence. At most 8. */
+  readonly superseded?: readonly Superseded[];
+  /**
+   * What keeps a task from being claimed, as this peer sees it: `task:<id>` of dependencies that are not completed,
+   * requirements that no connected peer offers, `capacity` when none runs anything. Absent when nothing is missing.
+   */
+  readonly waitingFor?: readonly string[];
   /** Number of the newest event. */
   readonly lastSeq: number;
+}
+
+/** A person's word to whoever works on the task. */
+export interface Steering {
+  /** Names it: the same one twice is one. */
+  readonly id: string;
+  /** 1 to 2000 characters. */
+  readonly text: string;
+  readonly by: PeerId;
+}
+
+/** What a fenced attempt made of the task. */
+export interface Superseded {
+  readonly token: Token;
+  readonly by: PeerId;
+  /** `ucxl://project/task/role/agent/@vN` */
+  readonly address: string;
+  readonly cid: Cid;
 }
 
 /** One ordered fact in a task's life: same numbers, same content, at every peer. */
 export type TaskEvent = EventHead &
   (
     | { readonly type: "task-submitted"; readonly principal: string; readonly goal: string }
+    | { readonly type: "task-blocked"; readonly on: readonly TaskId[] }
+    | { readonly type: "task-unblocked" }
+    | { readonly type: "task-rejected"; readonly reason: Reason }
     | {
-        readonly type: "task-claimed";
+        readonly type: "task-claimed" | "task-taken-over";
         readonly token: Token;
         readonly attempt: number;
         readonly ttlMs: number;
       }
     | { readonly type: "task-progressed"; readonly attempt: number; readonly step: Progress }
-    | { readonly type: "task-released"; readonly attempt: number; readonly reason: Reason }
+    | {
+        readonly type: "task-released";
+        readonly attempt: number;
+        readonly reason: Reason;
+        /** Milliseconds that every claimer lets pass, by its own clock, from when it heard of the release. */
+        readonly waitMs: number;
+      }
+    | { readonly type: "task-handed-back"; readonly attempt: number; readonly reason: Reason }
+    | { readonly type: "task-paused"; readonly reason: Reason }
+    | { readonly type: "task-resumed" }
+    | { readonly type: "task-steered"; readonly text: string }
+    | { readonly type: "task-asked"; readonly attempt: number; readonly reason: Reason }
     | { readonly type: "task-completed"; readonly attempt: number; readonly result: TaskResult }
-    | { readonly type: "task-failed"; readonly attempt: number; readonly result: TaskResult }
+    | {
+        readonly type: "task-failed";
+        readonly attempt: number;
+        readonly result?: TaskResult;
+        readonly reason?: Reason;
+      }
     | { readonly type: "task-canceled"; readonly reason: Reason }
+    | { readonly type: "task-expired"; readonly reason: Reason }
     | { readonly type: "task-dead-lettered"; readonly attempt: number; readonly reason: Reason }
+    | { readonly type: "task-superseded"; readonly superseded: Superseded }
+    | {
+        readonly type:
+          | "effect-intended"
+          | "effect-permitted"
+          | "effect-done"
+          | "effect-uncertain"
+          | "effect-void"
+          | "effect-decided";
+        readonly effect: EffectRecord;
+      }
   );
 
 /** What every event has. */

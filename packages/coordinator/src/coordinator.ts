@@ -12,10 +12,10 @@ import { serveOutput } from "./output-wire.ts";
 import { Background, type Follower, type Peer, type Settings } from "./peer.ts";
 import { proposer } from "./proposer.ts";
 import { Pulse } from "./pulse.ts";
-import { subjectOf } from "./reduce-task.ts";
+import { subjectOf } from "./core/reduce-task.ts";
 import { isTaskId } from "./task-id.ts";
 import { listTasks, viewOf, type ListFilter } from "./task-list.ts";
-import { isTerminal } from "./transitions.ts";
+import { isTerminal } from "./core/transitions.ts";
 import { OUTPUT_PROTOCOL } from "./wire-names.ts";
 import { Worker } from "./worker.ts";
 

@@ -17,5 +17,5 @@ export type { Ack, Components, Coordinator, CoordinatorOptions } from "./contrac
 export type { TaskEvent, TaskId, TaskSpec, TaskView } from "./contract-task.ts";
 export { coordinator } from "./coordinator.ts";
 export { sqliteOutbox } from "./outbox.ts";
-export { taskMachine } from "./task-machine.ts";
+export { taskMachine } from "./core/task-machine.ts";
 export { parseTask } from "./task-spec.ts";

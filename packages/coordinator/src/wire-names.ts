@@ -3,3 +3,6 @@ export const DECISIONS_TOPIC = "chorus/decisions";
 
 /** Stream protocol that serves a running attempt's output. */
 export const OUTPUT_PROTOCOL = "/chorus/output/1.0.0";
+
+/** Phase of the step with which an executor says that the acceptance commands begin. */
+export const VERIFYING_PHASE = "verifying";

@@ -83,7 +83,7 @@ export class Worker implements Follower {
     const { id, spec } = record;
     const { settings, background, stop } = this.#peer;
     if (settings.capacity === 0 || this.#queued.has(id)) return;
-    if (!isCapable(settings.capabilities, spec.requirements)) return;
+    if (!isCapable(settings.capabilities, spec)) return;
     const left = new AbortController();
     this.#queued.set(id, left);
     const signal = AbortSignal.any([stop, left.signal]);

@@ -4,6 +4,7 @@ import fc from "fast-check";
 import { expect, it } from "vitest";
 import { isCapable } from "../src/capability.ts";
 import { isTaskId, taskIdOf } from "../src/task-id.ts";
+import type { TaskSpec } from "../src/contract-task.ts";
 import { parseTask, specBytesOf } from "../src/task-spec.ts";
 
 const address = `ucxl://${cidFromDigest(new Uint8Array(32), "raw")}`;
@@ -123,7 +124,7 @@ it("names a task by principal and key, unambiguously", () => {
   expect(id).toBe(five.map((value) => "abcdefghijklmnopqrstuvwxyz234567"[value]).join(""));
 });
 
-it.each<[readonly string[], Parameters<typeof isCapable>[1], boolean]>([
+it.each<[readonly string[], TaskSpec["requirements"], boolean]>([
   [[], undefined, true],
   [["isolation:simulated"], { isolation: "simulated" }, true],
   [["isolation:container"], { isolation: "simulated" }, true],
@@ -133,5 +134,5 @@ it.each<[readonly string[], Parameters<typeof isCapable>[1], boolean]>([
   [["language:*"], { language: "python" }, true],
   [["language:go"], { language: "python" }, false],
 ])("knows whether %j meets %j", (capabilities, requirements, expected) => {
-  expect(isCapable(capabilities, requirements)).toBe(expected);
+  expect(isCapable(capabilities, requirements === undefined ? {} : { requirements })).toBe(expected);
 });

@@ -1,6 +1,6 @@
 import { ChorusError } from "@chorus/kernel";
 import type { CommandResult, LedgerPort } from "../contract-ports.ts";
-import { type TaskMachine, taskMachine } from "../task-machine.ts";
+import { type TaskMachine, taskMachine } from "../core/task-machine.ts";
 
 interface Entry {
   readonly index: number;
