@@ -1,13 +1,13 @@
 import { errorCode } from "@chorus/kernel";
 import { canonicalText } from "./canonical-of.ts";
-import type { RunResult } from "./contract-ports.ts";
-import type { Reason } from "./contract-task.ts";
-import { AttemptFailedError, LeaseLostError, RefusedError } from "./errors.ts";
+import type { Executor, ExecutorControl, RunResult } from "./contract-ports.ts";
+import type { Reason, TaskId, TaskResult, Token } from "./contract-task.ts";
+import { AttemptFailedError, LeaseLostError, NeedsAnswerError, RefusedError } from "./errors.ts";
 import type { OutputLogs } from "./output-logs.ts";
 import type { Peer } from "./peer.ts";
 import { ProgressSender } from "./progress-sender.ts";
 import { isRetryable } from "./proposer.ts";
-import { type LeasedTask, type RunPorts, runTask } from "./run-task.ts";
+import { type LeasedTask, type RunPorts, runTask, type Verdict } from "./run-task.ts";
 
 /** Renewals in one lease time: three may be lost. */
 export const RENEWALS = 4;
@@ -20,24 +20,34 @@ export interface AttemptOptions {
   readonly logs: OutputLogs;
   /** Aborted when the lease is lost; the attempt aborts it itself when it is told so first. */
   readonly lost: AbortController;
+  readonly executor: Executor;
+  readonly control: ExecutorControl;
+  readonly lanes: RunPorts["lanes"];
 }
 
 /**
  * Carries one attempt out under its lease: keeps the lease alive, hands output and progress on, runs the task, and
  * gives the lease back when the run could not be carried out. Never rejects.
+ * @returns undefined when it was given up
  */
-export async function attempt(peer: Peer, task: LeasedTask, options: AttemptOptions): Promise<void> {
+export async function attempt(
+  peer: Peer,
+  task: LeasedTask,
+  options: AttemptOptions,
+): Promise<Verdict | undefined> {
   const { logs, lost } = options;
   const { logger } = peer.components;
   const over = new AbortController();
   const signal = AbortSignal.any([peer.stop, lost.signal]);
   peer.background.run("renewal", keepLease(peer, task, { lost, over: over.signal }));
   try {
-    const verdict = await runTask(task, portsOf(peer, logs, signal), signal);
+    const verdict = await runTask(task, portsOf(peer, options, signal), signal);
     logger.info("attempt ended", { task: task.id, attempt: task.attempt, verdict });
+    return verdict;
   } catch (error) {
     if (lost.signal.aborted) logger.info("attempt was given up", { task: task.id, attempt: task.attempt });
     else await giveBack(peer, task, error);
+    return undefined;
   } finally {
     over.abort();
     logs.get(task.id, task.attempt)?.end();
@@ -45,44 +55,65 @@ export async function attempt(peer: Peer, task: LeasedTask, options: AttemptOpti
 }
 
 /** The peer's ports, with executor and ledger narrowed to one lease. */
-function portsOf(peer: Peer, logs: OutputLogs, leaseSignal: AbortSignal): RunPorts {
+function portsOf(peer: Peer, options: AttemptOptions, leaseSignal: AbortSignal): RunPorts {
   return {
     ...peer.components,
+    lanes: options.lanes,
+    effects: { carryOut: async () => [] },
     executor: {
       execute: (task, { signal }) => {
         const progress = new ProgressSender(peer, task, leaseSignal);
-        return execute(peer, { task, progress, logs, signal });
+        return execute({ task, progress, options, signal });
       },
     },
     ledger: {
       async complete({ id, lease }, result, { signal }) {
         const command = { type: "task-complete", task: id, token: lease.token, result } as const;
-        const { result: answer } = await peer.proposer.insist(command, signal);
+        const keep = (): void => keepEvidence(peer, { task: id, token: lease.token }, result);
+        const { result: answer } = await peer.proposer.insist(command, signal).catch((error: unknown) => {
+          if (errorCode(signal.reason) === "coordinator/lease-lost") keep();
+          throw error;
+        });
         if (answer.status === "applied") return "committed";
-        if (answer.refusal === "fenced") return "fenced";
-        throw new RefusedError(id, answer.refusal);
+        if (answer.refusal !== "fenced") throw new RefusedError(id, answer.refusal);
+        keep();
+        return "fenced";
       },
     },
   };
 }
 
+/** Work that lost is kept: the decision stands in this peer's lane, the ledger says whose attempt it was. */
+function keepEvidence(
+  { background, proposer, stop }: Peer,
+  lost: { readonly task: TaskId; readonly token: Token },
+  { decision: { address, cid } }: TaskResult,
+): void {
+  const evidence = { type: "task-evidence", ...lost, address, cid } as const;
+  background.run("keeping evidence", proposer.insist(evidence, stop));
+}
+
 interface Execution {
   readonly task: LeasedTask;
   readonly progress: ProgressSender;
-  readonly logs: OutputLogs;
+  readonly options: AttemptOptions;
   readonly signal: AbortSignal;
 }
 
-async function execute(peer: Peer, { task, progress, logs, signal }: Execution): Promise<RunResult> {
+async function execute({ task, progress, options, signal }: Execution): Promise<RunResult> {
+  const { executor, control, logs } = options;
   const log = logs.open(task.id, task.attempt);
   progress.push({ phase: "started", message: `attempt ${task.attempt} of ${task.spec.attempts}` });
   try {
-    const run = await peer.components.executor.execute(task, {
+    await control.whenRunning({ signal });
+    const run = await executor.execute(task, {
       attempt: task.attempt,
+      control,
       onOutput: ({ stream, bytes }) => log.append(stream, bytes),
       onProgress: (step) => progress.push(step),
       signal,
     });
+    if (run.asks !== undefined) throw new NeedsAnswerError(run.asks);
     if (run.outcome === "failed" && run.retryable === true)
       throw new AttemptFailedError(run.reason ?? "the run could not be carried out");
     return run;
@@ -115,7 +146,7 @@ async function keepLease(
     }
 }
 
-/** Frees the task for another attempt, for as long as this peer may still speak. */
+/** Frees the task for another attempt, or for a person's word, for as long as this peer may still speak. */
 async function giveBack(peer: Peer, task: LeasedTask, error: unknown): Promise<void> {
   const { clock, logger } = peer.components;
   const { id, lease } = task;
@@ -129,7 +160,13 @@ async function giveBack(peer: Peer, task: LeasedTask, error: unknown): Promise<v
     () => undefined,
   );
   try {
-    await peer.proposer.insist({ type: "task-fail", task: id, token: lease.token, reason }, late.signal);
+    const about = { task: id, token: lease.token };
+    await peer.proposer.insist(
+      error instanceof NeedsAnswerError
+        ? { type: "task-ask", ...about, for: error.asks, question: reason.message }
+        : { type: "task-fail", ...about, reason },
+      late.signal,
+    );
   } catch {
     logger.debug("lease will lapse by itself", { task: id });
   } finally {

@@ -1,5 +1,6 @@
 import { type Cid, cidOf, type Clean, encodeCanonical, errorCode } from "@chorus/kernel";
 import { canonicalOf } from "./canonical-of.ts";
+import type { EffectRecord } from "./contract-effects.ts";
 import type { Redactor, RunResult, RunSummary } from "./contract-ports.ts";
 import type { ArtifactRef } from "./contract-task.ts";
 
@@ -51,11 +52,12 @@ export async function cleanRun(run: RunResult, redactor: Redactor): Promise<Clea
 /** The whole summary as one stored block, which the decision record and the ledger point at. */
 export async function manifestOf(
   task: { readonly id: string; readonly attempt: number },
-  summary: Clean<RunSummary>,
+  run: { readonly summary: Clean<RunSummary>; readonly effects: readonly EffectRecord[] },
   redactor: Redactor,
 ): Promise<Manifest> {
   const { id, attempt } = task;
-  const value = canonicalOf({ $type: "chorus.result/1", task: id, attempt, ...summary });
+  const effects = run.effects.length === 0 ? {} : { effects: run.effects };
+  const value = canonicalOf({ $type: "chorus.result/1", task: id, attempt, ...run.summary, ...effects });
   const bytes = redactor.pass(encodeCanonical(value));
   return { bytes, cid: await cidOf(bytes, "dag-cbor") };
 }

@@ -1,5 +1,7 @@
 import type { Clock, Logger, PubSub, Signer, Streams } from "@chorus/kernel";
+import type { Effector } from "./contract-effects.ts";
 import type {
+  Boundary,
   EventLogPort,
   Executor,
   LedgerPort,
@@ -24,10 +26,58 @@ export interface Cancellation {
   readonly taskId: TaskId;
   readonly canceled: boolean;
   readonly state: TaskState;
+  /** Where the work was. `after-effect`: one was permitted before, whether it happened is found out afterwards. */
+  readonly boundary?: Boundary;
+}
+
+/** What a control came to. */
+export interface Control {
+  readonly taskId: TaskId;
+  /** False when the task's state has no such step, `state` tells which. */
+  readonly applied: boolean;
+  readonly state: TaskState;
+  /** Where the work is when it takes hold. */
+  readonly boundary?: Boundary;
+  /** Why it was not applied. */
+  readonly refusal?: string;
+}
+
+/** What a person brings who took a task over. */
+export interface ManualResult {
+  readonly outcome: "succeeded" | "failed";
+  readonly reason?: string;
+  readonly files?: readonly {
+    readonly path: string;
+    readonly bytes: Uint8Array;
+    readonly mediaType: string;
+    /** @default 0o644 */
+    readonly mode?: number;
+  }[];
+}
+
+/** A person's word to a task on its way. All of them need a leader. @throws 'coordinator/unknown-task' */
+export interface TaskControls {
+  /** Nothing new begins; the lease of a run is kept. */
+  pause(id: string, options: Reasoned): Promise<Control>;
+  /** Goes on; also answers a question without a word. */
+  resume(id: string, options: { readonly signal: AbortSignal }): Promise<Control>;
+  /** Says something to whoever works on it; answers a question. 1 to 2000 characters. */
+  steer(id: string, options: { readonly text: string; readonly signal: AbortSignal }): Promise<Control>;
+  /** Fences whoever holds the task and holds it here, until it is finished or handed back. */
+  takeover(id: string, options: Reasoned): Promise<Control>;
+  /** Brings what a person did after {@link takeover} at this peer; it goes the way of every run. */
+  finish(id: string, result: ManualResult, options: { readonly signal: AbortSignal }): Promise<Control>;
+  /** Lets a task go that was taken over at this peer; no attempt is used up. */
+  handBack(id: string, options: Reasoned): Promise<Control>;
+}
+
+interface Reasoned {
+  readonly reason: string;
+  readonly signal: AbortSignal;
 }
 
 /** One peer's part in the mesh's tasks: takes them in, runs some, shows all. */
-export interface Coordinator extends AsyncDisposable {
+export interface Coordinator extends TaskControls, AsyncDisposable {
   /**
    * Takes a task in. Durable on this peer before it answers; the same principal and key give the same task at
    * every peer. Cancelling the call does not take back what is already kept.
@@ -82,6 +132,8 @@ export interface CoordinatorOptions {
   readonly leaseMs?: number;
   /** Head start of each peer over the next one in line for a claim. @default 100 */
   readonly claimStepMs?: number;
+  /** Waiting that raises a task's priority by one, among those that this peer may claim. @default 60000 */
+  readonly ageMs?: number;
   /** How long `submit` waits for the ledger before it answers `pending`. @default 3000 */
   readonly submitWaitMs?: number;
   /** Where running tasks' output is kept beyond `outputMemoryBytes`; without it the oldest output is lost. */
@@ -94,6 +146,8 @@ export interface CoordinatorOptions {
 export interface Components {
   readonly ledger: LedgerPort;
   readonly executor: Executor;
+  /** What may act outside; a task that declares another kind is not claimed here. @default none */
+  readonly effectors?: readonly Effector[];
   readonly redactor: Redactor;
   readonly records: Records;
   readonly eventLog: EventLogPort;

@@ -1,11 +1,14 @@
-import { openEnvelope, type PeerId } from "@chorus/kernel";
-import { canonicalText } from "./canonical-of.ts";
+import { errorCode, openEnvelope, type PeerId } from "@chorus/kernel";
 import { decodeCommand } from "./command.ts";
-import type { Cancellation, Components, Coordinator, CoordinatorOptions } from "./contract.ts";
+import type { Components, Control, Coordinator, CoordinatorOptions } from "./contract.ts";
+import type { TaskRecord } from "./contract-ports.ts";
 import type { OutputChunk, TaskEvent, TaskId, TaskView } from "./contract-task.ts";
+import { Controls } from "./controls.ts";
+import { DeadlineWatch } from "./deadline-watch.ts";
 import { Entry } from "./entry.ts";
-import { RefusedError, StoppedError, UnknownTaskError } from "./errors.ts";
+import { StoppedError, UnknownTaskError } from "./errors.ts";
 import { LeaseWatch } from "./lease-watch.ts";
+import { Offers } from "./offers.ts";
 import { OutputLogs } from "./output-logs.ts";
 import { OutputReader } from "./output-reader.ts";
 import { serveOutput } from "./output-wire.ts";
@@ -14,12 +17,18 @@ import { proposer } from "./proposer.ts";
 import { Pulse } from "./pulse.ts";
 import { subjectOf } from "./core/reduce-task.ts";
 import { isTaskId } from "./task-id.ts";
-import { listTasks, viewOf, type ListFilter } from "./task-list.ts";
+import { type ListFilter, listTasks, viewOf, waitingForOf } from "./task-list.ts";
 import { isTerminal } from "./core/transitions.ts";
 import { OUTPUT_PROTOCOL } from "./wire-names.ts";
 import { Worker } from "./worker.ts";
 
-const DEFAULTS = { leaseMs: 5000, claimStepMs: 100, submitWaitMs: 3000, outputMemoryBytes: 1_048_576 };
+const DEFAULTS = {
+  leaseMs: 5000,
+  claimStepMs: 100,
+  submitWaitMs: 3000,
+  ageMs: 60_000,
+  outputMemoryBytes: 1_048_576,
+};
 
 /** Signatures under check at once; the ledger is not read faster than they are checked. */
 const MAX_AUDITS = 64;
@@ -41,6 +50,8 @@ class LiveCoordinator implements Coordinator {
   readonly #logs: OutputLogs;
   readonly #entry: Entry;
   readonly #followers: readonly Follower[];
+  readonly #controls: Controls;
+  readonly #offers: Offers;
   readonly #reader: OutputReader;
   readonly #audits = new Set<Promise<void>>();
   #outputService: Disposable | undefined;
@@ -62,7 +73,10 @@ class LiveCoordinator implements Coordinator {
     };
     this.#logs = new OutputLogs({ memoryBytes, directory: outputDirectory });
     this.#entry = new Entry(this.#peer);
-    this.#followers = [this.#entry, new Worker(this.#peer, this.#logs), new LeaseWatch(this.#peer)];
+    const worker = new Worker(this.#peer, this.#logs);
+    this.#followers = [this.#entry, worker, new LeaseWatch(this.#peer), new DeadlineWatch(this.#peer)];
+    this.#controls = new Controls(this.#peer, { entry: this.#entry, worker, known: (id) => this.#known(id) });
+    this.#offers = new Offers(this.#peer);
     this.#reader = new OutputReader(this.#peer, this.#logs);
   }
 
@@ -72,10 +86,7 @@ class LiveCoordinator implements Coordinator {
     this.#outputService = components.streams.handle(OUTPUT_PROTOCOL, (stream) =>
       serveOutput(stream, ({ task, attempt }) => this.#logs.get(task, attempt), stop),
     );
-    const from = components.ledger.appliedIndex() + 1;
-    for (const { id, state } of components.ledger.state().tasks.values())
-      if (!isTerminal(state)) this.#tell(id);
-    background.run("following the ledger", this.#follow(from));
+    background.run("following the ledger", this.#follow());
   }
 
   submit(
@@ -87,11 +98,15 @@ class LiveCoordinator implements Coordinator {
 
   get(id: string): TaskView | undefined {
     const record = this.#peer.record(id);
-    return record === undefined ? this.#entry.pending().find((view) => view.id === id) : viewOf(record);
+    return record === undefined ? this.#entry.pending().find((view) => view.id === id) : this.#view(record);
   }
 
   list(filter: ListFilter = {}): readonly TaskView[] {
-    return listTasks(this.#peer.components.ledger.state(), this.#entry.pending(), filter);
+    const { ledger } = this.#peer.components;
+    return listTasks(ledger.state(), this.#entry.pending(), {
+      ...filter,
+      view: (record) => this.#view(record),
+    });
   }
 
   async *events(
@@ -126,24 +141,38 @@ class LiveCoordinator implements Coordinator {
     }
   }
 
-  async cancel(
-    id: string,
-    { reason, signal }: { readonly reason: string; readonly signal: AbortSignal },
-  ): Promise<Cancellation> {
-    const taskId = this.#known(id);
-    const { proposer, components } = this.#peer;
-    // A cancellation has to be ordered after the task it cancels.
-    await this.#entry.offer(taskId, signal);
-    const { value } = components.redactor.redactValue(reason);
-    const command = { type: "task-cancel", task: taskId, reason: canonicalText(value, 512) } as const;
-    const { result } = await proposer.once(command, signal);
-    if (result.state === undefined) throw new RefusedError(taskId, result.refusal);
-    return { taskId, canceled: result.state === "canceled", state: result.state };
+  cancel(id: string, options: Parameters<Coordinator["cancel"]>[1]): ReturnType<Coordinator["cancel"]> {
+    return this.#controls.cancel(id, options);
+  }
+
+  pause(id: string, options: Parameters<Coordinator["pause"]>[1]): Promise<Control> {
+    return this.#controls.pause(id, options);
+  }
+
+  resume(id: string, options: Parameters<Coordinator["resume"]>[1]): Promise<Control> {
+    return this.#controls.resume(id, options);
+  }
+
+  steer(id: string, options: Parameters<Coordinator["steer"]>[1]): Promise<Control> {
+    return this.#controls.steer(id, options);
+  }
+
+  takeover(id: string, options: Parameters<Coordinator["takeover"]>[1]): Promise<Control> {
+    return this.#controls.takeover(id, options);
+  }
+
+  finish(...call: Parameters<Coordinator["finish"]>): Promise<Control> {
+    return this.#controls.finish(...call);
+  }
+
+  handBack(id: string, options: Parameters<Coordinator["handBack"]>[1]): Promise<Control> {
+    return this.#controls.handBack(id, options);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort(new StoppedError());
     this.#outputService?.[Symbol.dispose]();
+    this.#offers[Symbol.dispose]();
     await this.#peer.background.settled();
     this.#logs[Symbol.dispose]();
   }
@@ -167,22 +196,40 @@ class LiveCoordinator implements Coordinator {
   }
 
   /** A coordinator without its ledger shows a world that stands still: better it stops and says so. */
-  async #follow(from: number): Promise<void> {
-    const { components, settings, stop } = this.#peer;
+  async #follow(): Promise<void> {
+    const { components, stop } = this.#peer;
     try {
-      for await (const { index, command } of components.ledger.entries({ from, signal: stop })) {
-        await components.ledger.waitFor(index, { signal: stop });
-        const sealed = decodeCommand(command, settings.cluster);
-        if (sealed === undefined) continue;
-        this.#tell(subjectOf(sealed.command));
-        if (this.#audits.size >= MAX_AUDITS) await Promise.race(this.#audits);
-        this.#audit(command, { index, from: sealed.from });
-      }
+      while (!stop.aborted) await this.#followOn();
     } catch (error) {
       if (!stop.aborted) components.logger.error("ledger can no longer be followed", { error });
     } finally {
       this.#stop.abort(new StoppedError());
     }
+  }
+
+  /** From the state as it is now, then entry by entry; returns when the ledger has dropped what would come next. */
+  async #followOn(): Promise<void> {
+    const { components, stop } = this.#peer;
+    const { ledger } = components;
+    const from = ledger.appliedIndex() + 1;
+    for (const { id, state } of ledger.state().tasks.values()) if (!isTerminal(state)) this.#tell(id);
+    try {
+      for await (const { index, command } of ledger.entries({ from, signal: stop })) {
+        await ledger.waitFor(index, { signal: stop });
+        await this.#hear(command, index);
+      }
+      this.#stop.abort(new StoppedError());
+    } catch (error) {
+      if (stop.aborted || errorCode(error) !== "ledger/truncated") throw error;
+    }
+  }
+
+  async #hear(command: Uint8Array, index: number): Promise<void> {
+    const sealed = decodeCommand(command, this.#peer.settings.cluster);
+    if (sealed === undefined) return;
+    this.#tellOnwards(subjectOf(sealed.command));
+    if (this.#audits.size >= MAX_AUDITS) await Promise.race(this.#audits);
+    this.#audit(command, { index, from: sealed.from });
   }
 
   /** The machine takes signatures for granted, being synchronous; here a forged one is found and reported. */
@@ -202,5 +249,25 @@ class LiveCoordinator implements Coordinator {
     const record = this.#peer.record(id);
     if (record !== undefined) for (const follower of this.#followers) follower.see(record);
     this.#pulse.beat();
+  }
+
+  /** The end of a task may have let others go, or rejected them, and so on. */
+  #tellOnwards(id: string): void {
+    const { dependents } = this.#peer.components.ledger.state();
+    const told = new Set([id]);
+    for (const next of told) {
+      this.#tell(next);
+      const state = this.#peer.record(next)?.state;
+      if (state !== undefined && isTerminal(state))
+        for (const one of dependents.get(next) ?? []) told.add(one);
+    }
+  }
+
+  #view(record: TaskRecord): TaskView {
+    const waitingFor = waitingForOf(record, {
+      stateOf: (id) => this.#peer.record(id)?.state,
+      missing: (spec) => this.#offers.missing(spec),
+    });
+    return { ...viewOf(record), ...(waitingFor.length === 0 ? {} : { waitingFor }) };
   }
 }

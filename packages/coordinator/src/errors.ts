@@ -67,6 +67,16 @@ export class AttemptFailedError extends ChorusError {
   }
 }
 
+/** The run waits for a person; the task does with it. */
+export class NeedsAnswerError extends ChorusError {
+  readonly code = "coordinator/needs-answer";
+  readonly asks: "input" | "auth";
+  constructor(asks: { readonly for: "input" | "auth"; readonly question: string }) {
+    super(asks.question);
+    this.asks = asks.for;
+  }
+}
+
 /** The coordinator was disposed while this was going on. */
 export class StoppedError extends ChorusError {
   readonly code = "coordinator/stopped";

@@ -7,6 +7,7 @@ export interface Settings extends CoordinatorOptions {
   readonly leaseMs: number;
   readonly claimStepMs: number;
   readonly submitWaitMs: number;
+  readonly ageMs: number;
 }
 
 /** What the parts of one coordinator share. */

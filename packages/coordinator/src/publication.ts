@@ -67,6 +67,11 @@ export function draftOf(
   };
 }
 
+/** The lane of this peer's decisions that the task's decision belongs to. */
+export function laneOf({ id, spec }: Author): string {
+  return `${spec.project}/${spec.name ?? id.slice(0, NAME_LENGTH)}`;
+}
+
 /** What this peer's own history says about the decision. */
 export function logEntryOf(task: Author, record: DecisionRecord): Canonical {
   const { term, index } = task.lease.token;

@@ -1,8 +1,9 @@
-import { cleanRun, manifestOf } from "./clean-run.ts";
+import { cleanRun, type CleanRun, manifestOf } from "./clean-run.ts";
 import type { Components } from "./contract.ts";
+import type { EffectRecord } from "./contract-effects.ts";
 import type { RunResult } from "./contract-ports.ts";
 import type { Lease, TaskId, TaskResult, TaskSpec } from "./contract-task.ts";
-import { draftOf, logEntryOf, resultOf, storeAll } from "./publication.ts";
+import { draftOf, laneOf, logEntryOf, resultOf, storeAll } from "./publication.ts";
 import { DECISIONS_TOPIC } from "./wire-names.ts";
 
 /** A task together with the right to finish it. */
@@ -23,6 +24,16 @@ export interface RunPorts
   readonly executor: {
     execute(task: LeasedTask, options: { readonly signal: AbortSignal }): Promise<RunResult>;
   };
+  /** Does outside what the task declared, each thing once. @throws when it has to wait for a person */
+  readonly effects: {
+    carryOut(
+      task: LeasedTask,
+      run: CleanRun,
+      options: { readonly signal: AbortSignal },
+    ): Promise<readonly EffectRecord[]>;
+  };
+  /** One at a time in a lane of this peer. */
+  readonly lanes: { take(lane: string, signal: AbortSignal): Promise<Disposable> };
   readonly ledger: {
     complete(
       task: LeasedTask,
@@ -37,16 +48,22 @@ export interface RunPorts
  * each step names the port it goes through, and `signal` ends it as soon as the lease is lost.
  */
 export async function runTask(task: LeasedTask, ports: RunPorts, signal: AbortSignal): Promise<Verdict> {
-  const { executor, redactor, records, eventLog, storage, ledger, pubsub, clock, logger } = ports;
+  const { executor, redactor, effects, lanes, records, eventLog, storage, ledger, pubsub, clock, logger } =
+    ports;
 
   // engine, sandbox: the work itself. What comes out has been seen by no one.
   const run = await executor.execute(task, { signal });
 
   // shhh: texts are redacted, a file with a secret stays behind. Only Clean values go on from here.
-  const { summary, files, redactions } = await cleanRun(run, redactor);
-  const manifest = await manifestOf(task, summary, redactor);
+  const clean = await cleanRun(run, redactor);
+  const { summary, files, redactions } = clean;
 
-  // ucxl: what was done becomes a signed record, addressed by its hash.
+  // effects: what the task declared is done outside, each thing once, by a permit that the ledger ordered.
+  const done = await effects.carryOut(task, clean, { signal });
+  const manifest = await manifestOf(task, { summary, effects: done }, redactor);
+
+  // ucxl: what was done becomes a signed record, addressed by its hash; a lane numbers one after the other.
+  using _turn = await lanes.take(laneOf(task), signal);
   const draft = draftOf(task, { summary, files, manifest, redactor, createdAt: clock.now() });
   const record = await records.decide(draft, { signal });
 

@@ -1,21 +1,29 @@
 import { attempt } from "./attempt.ts";
 import { isCapable } from "./capability.ts";
+import { ClaimQueue } from "./claim-queue.ts";
 import type { TaskRecord } from "./contract-ports.ts";
 import type { Lease, TaskId } from "./contract-task.ts";
 import { LeaseLostError } from "./errors.ts";
+import { ManualRun } from "./manual-run.ts";
 import type { OutputLogs } from "./output-logs.ts";
 import type { Follower, Peer } from "./peer.ts";
 import { isRetryable } from "./proposer.ts";
 import { Pulse } from "./pulse.ts";
 import { rankOf } from "./rendezvous.ts";
+import { RunControl } from "./run-control.ts";
+import { Turns } from "./turns.ts";
 
 /** Pause before a claim is tried again that met no leader. */
 const NO_LEADER_PAUSE_MS = 500;
+const DEFAULT_PRIORITY = 5;
 
 interface Run {
   readonly task: TaskId;
   readonly index: number;
   readonly lost: AbortController;
+  readonly control: RunControl;
+  /** Present when a person does the work. */
+  readonly manual?: ManualRun;
 }
 
 /**
@@ -25,51 +33,73 @@ interface Run {
 export class Worker implements Follower {
   readonly #peer: Peer;
   readonly #logs: OutputLogs;
+  readonly #queue: ClaimQueue;
+  readonly #lanes = new Turns();
   /** By the index of the lease's token. */
   readonly #running = new Map<number, Run>();
-  readonly #queued = new Map<TaskId, AbortController>();
   /** Leases that were run or given back: a peer that is behind sees old ones again, and each is dealt with once. */
   readonly #handled = new Set<number>();
-  readonly #freed = new Pulse();
+  /** The releases whose waits have been counted from when they were seen. */
+  readonly #waited = new Map<TaskId, number>();
+  readonly #wake = new Pulse();
   #claiming = 0;
 
   constructor(peer: Peer, logs: OutputLogs) {
     this.#peer = peer;
     this.#logs = logs;
+    this.#queue = new ClaimQueue({ ageMs: peer.settings.ageMs });
+    if (peer.settings.capacity > 0) peer.background.run("claiming", this.#keepClaiming());
   }
 
   see(record: TaskRecord): void {
     const { id, state, lease } = record;
-    this.#stopStale(record);
+    this.#tellRuns(record);
     if (state === "ready") {
       this.#enqueue(record);
       return;
     }
-    this.#queued.get(id)?.abort();
-    this.#queued.delete(id);
+    this.#queue.remove(id);
+    this.#waited.delete(id);
     if (lease?.holder !== this.#peer.components.signer.peer || this.#handled.has(lease.token.index)) return;
     this.#handled.add(lease.token.index);
     if (lease.session === this.#peer.session) this.#start(record, lease);
     else this.#giveBackOrphan(id, lease);
   }
 
-  #start({ id, spec, principal }: TaskRecord, lease: Lease): void {
+  /** The run that a person does under a lease taken over here. */
+  manual(id: TaskId): ManualRun | undefined {
+    for (const { task, lost, manual } of this.#running.values())
+      if (task === id && manual !== undefined && !lost.signal.aborted) return manual;
+    return undefined;
+  }
+
+  #start(record: TaskRecord, lease: Lease): void {
+    const { id, spec, principal } = record;
     const { index } = lease.token;
     const lost = new AbortController();
-    this.#running.set(index, { task: id, index, lost });
+    const control = new RunControl(record);
+    const manual = lease.manual === true ? new ManualRun() : undefined;
+    this.#running.set(index, { task: id, index, lost, control, ...(manual === undefined ? {} : { manual }) });
     const task = { id, spec, principal, attempt: lease.attempt, lease };
-    const work = attempt(this.#peer, task, { logs: this.#logs, lost }).finally(() => {
-      this.#running.delete(index);
-      this.#freed.beat();
-    });
+    const { executor } = this.#peer.components;
+    const options = { logs: this.#logs, lost, control, lanes: this.#lanes, executor: manual ?? executor };
+    const work = attempt(this.#peer, task, options)
+      .then((verdict) => manual?.end(verdict))
+      .finally(() => {
+        this.#running.delete(index);
+        this.#wake.beat();
+      });
     this.#peer.background.run("attempt", work);
   }
 
   /** Its own commit does not stop a run: what follows the commit belongs to it. */
-  #stopStale({ id, state, lease, finishedBy }: TaskRecord): void {
-    for (const run of this.#running.values())
-      if (run.task === id && run.index !== lease?.token.index && run.index !== finishedBy?.index)
-        run.lost.abort(new LeaseLostError(id, state));
+  #tellRuns(record: TaskRecord): void {
+    const { id, state, lease, finishedBy } = record;
+    for (const run of this.#running.values()) {
+      if (run.task !== id || run.index === finishedBy?.index) continue;
+      if (run.index === lease?.token.index) run.control.see(record);
+      else run.lost.abort(new LeaseLostError(id, state));
+    }
   }
 
   /** A lease of this peer's former process: nobody works under it any more. */
@@ -80,32 +110,17 @@ export class Worker implements Follower {
   }
 
   #enqueue(record: TaskRecord): void {
-    const { id, spec } = record;
-    const { settings, background, stop } = this.#peer;
-    if (settings.capacity === 0 || this.#queued.has(id)) return;
-    if (!isCapable(settings.capabilities, spec)) return;
-    const left = new AbortController();
-    this.#queued.set(id, left);
-    const signal = AbortSignal.any([stop, left.signal]);
-    const turn = this.#takeTurn(record, signal)
-      .catch((error: unknown) => {
-        if (!signal.aborted) throw error;
-      })
-      .finally(() => {
-        if (this.#queued.get(id) === left) this.#queued.delete(id);
-      });
-    background.run("claim", turn);
-  }
-
-  async #takeTurn(record: TaskRecord, signal: AbortSignal): Promise<void> {
-    const waitMs = this.#turnMs(record);
-    if (waitMs > 0) await this.#peer.components.clock.sleep(waitMs, { signal });
-    while (!signal.aborted && this.#peer.record(record.id)?.state === "ready") {
-      const slot = this.#freed.next(signal);
-      const isFree = this.#running.size + this.#claiming < this.#peer.settings.capacity;
-      if (!isFree) await slot;
-      else if ((await this.#claim(record.id, signal)) === "done") return;
-    }
+    const { id, spec, retry } = record;
+    const { settings, components } = this.#peer;
+    if (settings.capacity === 0 || !isCapable(settings.capabilities, spec)) return;
+    const release = retry?.index ?? 0;
+    if (this.#queue.has(id) && this.#waited.get(id) === release) return;
+    // The wait counts from here: no clock of another peer is asked.
+    const backoffMs = this.#waited.get(id) === release ? 0 : (retry?.waitMs ?? 0);
+    this.#waited.set(id, release);
+    const dueAt = components.clock.monotonic() + backoffMs + this.#turnMs(record);
+    this.#queue.add({ id, priority: spec.priority ?? DEFAULT_PRIORITY, dueAt });
+    this.#wake.beat();
   }
 
   /** The line is computed alike by all, so that usually one peer claims; ties and gaps cost time, not safety. */
@@ -115,25 +130,53 @@ export class Worker implements Follower {
     return rankOf(signer.peer, id, { peers, last: entry, tried: holders }) * this.#peer.settings.claimStepMs;
   }
 
-  async #claim(task: TaskId, signal: AbortSignal): Promise<"done" | "again"> {
-    const { components, settings, proposer, session } = this.#peer;
+  async #keepClaiming(): Promise<void> {
+    const { stop, components, background } = this.#peer;
+    while (!stop.aborted) {
+      const changed = this.#wake.next(stop);
+      const task = this.#hasRoom() ? this.#queue.next(components.clock.monotonic()) : undefined;
+      if (task === undefined) await this.#pause(changed);
+      else background.run("claim", this.#claim(task));
+    }
+  }
+
+  #hasRoom(): boolean {
+    const runs = [...this.#running.values()].filter(({ manual }) => manual === undefined);
+    return runs.length + this.#claiming < this.#peer.settings.capacity;
+  }
+
+  /** Until something changed, or the next task comes due. */
+  async #pause(changed: Promise<void>): Promise<void> {
+    const { clock } = this.#peer.components;
+    const dueAt = this.#hasRoom() ? this.#queue.nextDueAt() : undefined;
+    if (dueAt === undefined) {
+      await changed;
+      return;
+    }
+    const woken = new AbortController();
+    const due = clock.sleep(Math.max(0, dueAt - clock.monotonic()), { signal: woken.signal });
+    await Promise.race([changed, due.catch(() => undefined)]);
+    woken.abort();
+  }
+
+  async #claim(task: TaskId): Promise<void> {
+    const { components, settings, proposer, session, stop } = this.#peer;
     const { capabilities, leaseMs: ttlMs } = settings;
+    if (this.#peer.record(task)?.state !== "ready") return;
     this.#claiming++;
     try {
       const claim = { type: "task-claim", task, capabilities, ttlMs, session } as const;
-      const { index, result } = await proposer.once(claim, signal);
-      await components.ledger.waitFor(index, { signal });
-      const record = this.#peer.record(task);
-      // Started here, while the claim still counts against the capacity.
-      if (record !== undefined) this.see(record);
-      return result.status === "refused" && result.refusal === "not-possible" ? "again" : "done";
+      const { index } = await proposer.once(claim, stop);
+      await components.ledger.waitFor(index, { signal: stop });
     } catch (error) {
-      if (signal.aborted || !isRetryable(error)) throw error;
-      await components.clock.sleep(NO_LEADER_PAUSE_MS, { signal });
-      return "again";
+      if (stop.aborted || !isRetryable(error)) throw error;
+      await components.clock.sleep(NO_LEADER_PAUSE_MS, { signal: stop });
     } finally {
+      const record = this.#peer.record(task);
+      // Started here, while the claim still counts against the capacity; or queued again.
+      if (record !== undefined && !stop.aborted) this.see(record);
       this.#claiming--;
-      this.#freed.beat();
+      this.#wake.beat();
     }
   }
 }

@@ -203,7 +203,7 @@ it("stops a running task that is canceled, and commits nothing of it", async () 
   const { taskId } = await alice.coordinator.submit({ goal: "g" }, submission("1"));
   await net.until(() => viewOf(alice, taskId).state === "working");
   const answer = await alice.coordinator.cancel(taskId, { reason: "not needed", signal });
-  expect(answer).toEqual({ taskId, canceled: true, state: "canceled" });
+  expect(answer).toEqual({ taskId, canceled: true, state: "canceled", boundary: "at-once" });
   await net.until(() => stopped);
   expect(stopped).toMatchObject({ code: "coordinator/lease-lost" });
   expect(viewOf(alice, taskId)).toMatchObject({ state: "canceled", reason: { message: "not needed" } });

@@ -44,6 +44,18 @@ async function setup(verdict: Verdict = "committed") {
       get: async (_cid: Cid) => undefined,
       putHead: async () => void calls.push("head"),
     },
+    effects: {
+      carryOut: async () => {
+        calls.push("act");
+        return [];
+      },
+    },
+    lanes: {
+      take: async (lane) => {
+        calls.push(`take ${lane.slice(0, 8)}`);
+        return { [Symbol.dispose]: () => void calls.push("leave") };
+      },
+    },
     ledger: {
       async complete(_task, result) {
         calls.push("complete");
@@ -66,6 +78,8 @@ it("goes through its ports in the order that loses nothing", async () => {
   expect(await runTask(task, ports, signal)).toBe("committed");
   expect(calls).toEqual([
     "execute",
+    "act",
+    "take default/",
     "decide artifact log artifact",
     "append",
     "put artifact",
@@ -76,15 +90,16 @@ it("goes through its ports in the order that loses nothing", async () => {
     "head",
     "complete",
     "publish",
+    "leave",
   ]);
   // The weakest part tells how well the result is kept.
-  expect(results[0]).toMatchObject({ replicas: 4, degraded: false });
+  expect(results[0]).toMatchObject({ replicas: 6, degraded: false });
 });
 
 it("tells nobody of a decision that was fenced", async () => {
   const { task, ports, calls } = await setup("fenced");
   expect(await runTask(task, ports, signal)).toBe("fenced");
-  expect(calls.at(-1)).toBe("complete");
+  expect(calls.at(-2)).toBe("complete");
 });
 
 it("has committed even when the address cannot be gossiped", async () => {

@@ -77,7 +77,7 @@ export function lease(
   const attempt = task.attempt + 1;
   const token: Token = { term, index };
   const manual = type === "task-taken-over" ? ({ manual: true } as const) : {};
-  const { retry: _, reason: __, ...free } = withoutLease(task);
+  const { retry: _, ...free } = withoutLease(task);
   return happen(free, context, {
     state: "leased",
     attempt,
