@@ -18,6 +18,10 @@ export const exceptions = {
       "@chorus/dht-storage → src/testing/contract-suite.ts",
       "test data stands in for what a scanner has passed",
     ],
+    [
+      "@chorus/effects → src/testing/effector-contract.ts",
+      "test data stands in for what a scanner has passed",
+    ],
   ]),
   /** Native package families in the lockfile that lack a platform. */
   platforms: new Map([
