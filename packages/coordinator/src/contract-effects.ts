@@ -51,6 +51,10 @@ export interface EffectRecord {
   /** `ts` of the first intent: the same at every peer. */
   readonly at: number;
   readonly state: EffectState;
+  /** A former lease had a permit of which nobody knows what came: look before acting. */
+  readonly tried?: true;
+  /** The digest that a person agreed to send. */
+  readonly approved?: string;
   /** The lease under which it was permitted last. */
   readonly token: Token;
   /** The peer that holds the permit. */

@@ -31,6 +31,7 @@ const held = (state: "leased" | "working" | "verifying"): Row => ({
   "effect-intent": [state, "input-required"],
   "effect-receipt": [state],
   "effect-uncertain": ["input-required"],
+  "effect-void": [state],
 });
 
 /** Facts about what was done outside, or by fenced attempts, are taken after the end as well. */
@@ -66,6 +67,7 @@ export const transitions: Readonly<Record<TaskState, Row>> = {
     "task-evidence": ["paused"],
     "effect-receipt": ["paused"],
     "effect-uncertain": ["input-required"],
+    "effect-void": ["paused"],
   },
   "input-required": {
     "task-renew": ["input-required"],

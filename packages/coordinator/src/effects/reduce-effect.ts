@@ -8,6 +8,7 @@ import {
   isSameToken,
   type Reduced,
   refuse,
+  withoutLease,
 } from "../core/reduced.ts";
 import { isTerminal } from "../core/transitions.ts";
 import type { EffectCommand } from "./effect-commands.ts";
@@ -49,29 +50,36 @@ function intent(task: TaskRecord, command: Of<"effect-intent">, context: Command
   const known = task.effects?.find((effect) => effect.key === key);
   if (known !== undefined && isAnswered(known, command.token))
     return answering(accept(task), { effect: known });
-  const waits = declared.approval === "human" && known?.state !== "permitted";
   const effect = permitOf({ ...command, key, kind: declared.kind }, known, context);
-  if (waits) {
-    const awaiting = { ...effect, state: "awaiting-approval" } as const;
-    return changed(task, awaiting, { context, state: "input-required", type: "effect-intended" });
-  }
-  const permitted = changed(task, effect, { context, state: task.state, type: "effect-permitted" });
-  return known === undefined ? permitted : answering(permitted, { resolveFirst: true });
+  const waits = declared.approval === "human" && effect.approved !== effect.digest;
+  const step = waits
+    ? changed(task, { ...effect, state: "awaiting-approval" }, { context, ...waiting })
+    : changed(task, effect, { context, state: task.state, type: "effect-permitted" });
+  return effect.tried === true ? answering(step, { resolveFirst: true }) : step;
 }
 
-/** What is settled stays so, whatever the new payload is, and what this lease has asked before is no news. */
+const waiting = { state: "input-required", type: "effect-intended" } as const;
+
+/**
+ * What was done stays so, whatever the new payload is, and what this lease has asked before is no news. What became
+ * void while the task lives is free to be asked for again: the target refused it, or a person wants it repeated.
+ */
 function isAnswered({ state, token }: EffectRecord, current: EffectRecord["token"]): boolean {
-  return (state !== "permitted" && state !== "awaiting-approval") || isSameToken(token, current);
+  return state === "done" || state === "uncertain" || (state !== "void" && isSameToken(token, current));
 }
+
+type Intended = Pick<EffectRecord, "key" | "kind" | "slot" | "ordinal" | "target" | "digest" | "token">;
 
 function permitOf(
-  intended: Pick<EffectRecord, "key" | "kind" | "slot" | "ordinal" | "target" | "digest" | "token">,
+  intended: Intended,
   known: EffectRecord | undefined,
   context: CommandContext,
 ): EffectRecord {
-  const { key, kind, slot, ordinal, target, digest, token } = intended;
-  const earlier = known === undefined ? [] : [...new Set([...known.earlier, known.digest])];
-  const at = known?.at ?? context.ts;
+  const { key, kind, slot, ordinal, digest, token } = intended;
+  const mayBeDone = known !== undefined && (known.state === "permitted" || known.tried === true);
+  // Looking for it elsewhere would not find it, and do it twice.
+  const target = mayBeDone ? known.target : intended.target;
+  const earlier = known === undefined ? [] : without(digest, [...known.earlier, known.digest]);
   return {
     key,
     slot,
@@ -80,11 +88,20 @@ function permitOf(
     target,
     digest,
     earlier,
-    at,
+    at: known?.at ?? context.ts,
     state: "permitted",
     token,
     by: context.from,
+    ...(mayBeDone ? { tried: true } : {}),
+    ...(known?.approved === undefined ? {} : { approved: known.approved }),
   };
+}
+
+/** Digests kept of former attempts: a task that is taken over for ever does not grow for ever. */
+const MAX_EARLIER = 32;
+
+function without(digest: string, digests: readonly string[]): readonly string[] {
+  return [...new Set(digests)].filter((one) => one !== digest).slice(-MAX_EARLIER);
 }
 
 function refusalOf(
@@ -114,19 +131,27 @@ function matches(pattern: string, target: string): boolean {
   return true;
 }
 
-/** A fact, from the peer that holds the permit, also when its lease is gone; after the end whoever found it out. */
+/** A fact, from the peer that held the permit, also when its lease is gone; after the end whoever found it out. */
 function receipt(
   task: TaskRecord,
   effect: EffectRecord,
   { command, context }: Step<"effect-receipt">,
 ): Reduced {
   if (effect.state === "done") return answering(accept(task), { effect });
-  if (effect.state === "void" || effect.state === "awaiting-approval") return refuse(task, "effect-settled");
-  if (!isTerminal(task.state) && (!isSameToken(effect.token, command.token) || effect.by !== context.from))
-    return refuse(task, "fenced");
+  if (effect.state === "awaiting-approval" && effect.tried !== true) return refuse(task, "effect-settled");
+  if (!isTerminal(task.state) && !isHolder(effect, command.token, context)) return refuse(task, "fenced");
+  // Also what was taken for void: a frozen peer that wakes up late knows better.
   const { reason: _, ...rest } = effect;
   const done: EffectRecord = { ...rest, state: "done", receipt: command.receipt };
   return changed(task, done, { context, state: settledState(task, done), type: "effect-done" });
+}
+
+function isHolder(effect: EffectRecord, token: EffectRecord["token"], { from }: CommandContext): boolean {
+  return isSameToken(effect.token, token) && effect.by === from;
+}
+
+function isCurrent({ lease }: TaskRecord, { token }: EffectRecord): boolean {
+  return lease !== undefined && isSameToken(lease.token, token);
 }
 
 function uncertain(
@@ -136,19 +161,22 @@ function uncertain(
 ): Reduced {
   if (effect.state !== "permitted") return answering(accept(task), { effect });
   const ended = isTerminal(task.state);
-  const isHolder = isSameToken(effect.token, command.token) && effect.by === context.from;
-  const isCurrent = task.lease !== undefined && isSameToken(task.lease.token, command.token);
-  if (!ended && !(isHolder && isCurrent)) return refuse(task, "fenced");
+  if (!ended && !(isHolder(effect, command.token, context) && isCurrent(task, effect)))
+    return refuse(task, "fenced");
   const doubtful: EffectRecord = { ...effect, state: "uncertain", reason: command.reason };
-  const { lease: _, pausedFrom: __, ...free } = task;
   const state = ended ? task.state : "input-required";
-  return changed(ended ? task : free, doubtful, { context, state, type: "effect-uncertain" });
+  return changed(ended ? task : withoutLease(task), doubtful, { context, state, type: "effect-uncertain" });
 }
 
+/** It did not happen: found out after the end, or told by the target to the holder of the lease. */
 function voided(task: TaskRecord, effect: EffectRecord, { command, context }: Step<"effect-void">): Reduced {
   if (effect.state === "done") return refuse(task, "effect-settled");
   if (effect.state === "void") return answering(accept(task), { effect });
-  const gone: EffectRecord = { ...effect, state: "void", reason: command.reason };
+  const ended = isTerminal(task.state);
+  if (!ended && (effect.state !== "permitted" || effect.by !== context.from || !isCurrent(task, effect)))
+    return refuse(task, "fenced");
+  const { tried: _, ...rest } = effect;
+  const gone: EffectRecord = { ...rest, state: "void", reason: command.reason };
   return changed(task, gone, { context, state: task.state, type: "effect-void" });
 }
 
@@ -161,30 +189,26 @@ function decide(
   const { decision, reason } = command;
   if (effect.state !== "uncertain" && effect.state !== "awaiting-approval")
     return refuse(task, "effect-settled");
-  const { reason: _, ...rest } = effect;
-  const decided: EffectRecord =
-    decision === "abandon"
-      ? { ...effect, state: "void", reason }
-      : decision === "repeat"
-        ? { ...rest, state: "permitted" }
-        : { ...rest, state: "done", receipt: { reference: reason.slice(0, 1024) } };
-  if (isTerminal(task.state)) {
-    if (decision === "repeat") return refuse(task, "not-possible");
-    return changed(task, decided, { context, state: task.state, type: "effect-decided" });
-  }
-  const noted = changed(task, decided, {
-    context,
-    state: settledState(task, decided),
-    type: "effect-decided",
-  });
-  if (decision !== "abandon" || noted.task === undefined) return noted;
-  const { lease: __, ...free } = noted.task;
+  const ended = isTerminal(task.state);
+  if (ended && decision === "repeat") return refuse(task, "not-possible");
+  const decided = decidedOf(effect, command);
+  const state = ended ? task.state : settledState(task, decided);
+  const noted = changed(task, decided, { context, state, type: "effect-decided" });
+  if (ended || decision !== "abandon") return noted;
   const why = { code: "coordinator/effect-abandoned", message: reason };
-  return happen(free, context, {
-    state: "failed",
-    reason: why,
-    event: { type: "task-failed", attempt: task.attempt, reason: why },
-  });
+  const event = { type: "task-failed", attempt: task.attempt, reason: why } as const;
+  const failed = happen(withoutLease(noted.task), context, { state: "failed", reason: why, event });
+  return { ...failed, events: [...noted.events, ...failed.events] };
+}
+
+/** To repeat what is uncertain is to ask anew, without a look first; to repeat what waits is to agree to it. */
+function decidedOf(effect: EffectRecord, { decision, reason }: Of<"effect-decide">): EffectRecord {
+  const { reason: _, tried, ...rest } = effect;
+  if (decision === "done") return { ...rest, state: "done", receipt: { reference: reason } };
+  if (decision === "abandon") return { ...rest, state: "void", reason };
+  const approved = { ...rest, approved: effect.digest };
+  if (effect.state === "uncertain") return { ...approved, state: "void", reason };
+  return { ...approved, state: "permitted", ...(tried === undefined ? {} : { tried }) };
 }
 
 /** A task that waited for a word on its effects goes on when none of them waits any more. */
