@@ -14,11 +14,19 @@ interface Member {
   child: ChildProcess;
 }
 
+/** Also looks from outside for what counts: an acknowledged write. */
+export interface EtcdCluster extends Cluster {
+  /** As {@link Cluster.failover}. @returns milliseconds from the kill to the next write that a survivor acknowledges */
+  nextCommit(): Promise<number>;
+}
+
 /** Looks this often; small against what is measured. */
 const LOOK_MS = 2;
+/** A write without a leader is answered late, if at all; another one is tried beside it. */
+const WRITE_MS = 20;
 
 /** Three members of etcd with its own timing (heartbeat 100 ms, election 1 s). */
-export async function etcdCluster(): Promise<Cluster> {
+export async function etcdCluster(): Promise<EtcdCluster> {
   const folder = mkdtempSync(join(tmpdir(), "bench-etcd-"));
   const ports = await freePorts(6);
   const plan = ["a", "b", "c"].map((name, i) => ({
@@ -38,20 +46,25 @@ export async function etcdCluster(): Promise<Cluster> {
     ]);
   const members: Member[] = plan.map((member) => ({ ...member, child: start(member, "new") }));
   await settled(members);
+  const afterKill = async (until: () => Promise<void>): Promise<number> => {
+    const i = (await Promise.all(members.map(leads))).indexOf(true);
+    const [killed] = members.splice(i, 1);
+    if (killed === undefined) throw new Error("etcd has no leader to kill");
+    const from = process.hrtime.bigint();
+    await end(killed.child);
+    await until();
+    const took = Number(process.hrtime.bigint() - from) / 1e6;
+    killed.child = start(killed, "existing");
+    members.push(killed);
+    await settled(members);
+    return took;
+  };
   return {
-    async failover() {
-      const i = (await Promise.all(members.map(leads))).indexOf(true);
-      const [killed] = members.splice(i, 1);
-      if (killed === undefined) throw new Error("etcd has no leader to kill");
-      const from = process.hrtime.bigint();
-      await end(killed.child);
-      while (!(await Promise.all(members.map(leads))).includes(true)) await pause(LOOK_MS);
-      const took = Number(process.hrtime.bigint() - from) / 1e6;
-      killed.child = start(killed, "existing");
-      members.push(killed);
-      await settled(members);
-      return took;
-    },
+    failover: () =>
+      afterKill(async () => {
+        while (!(await Promise.all(members.map(leads))).includes(true)) await pause(LOOK_MS);
+      }),
+    nextCommit: () => afterKill(() => acknowledged(members)),
     async [Symbol.asyncDispose]() {
       await Promise.all(members.map(({ child }) => end(child)));
       rmSync(folder, { recursive: true, force: true });
@@ -87,6 +100,29 @@ async function statusOf({ client }: Member): Promise<Status | undefined> {
 async function leads(member: Member): Promise<boolean> {
   const status = await statusOf(member);
   return status !== undefined && status.leader === status.member;
+}
+
+/** Resolves at the first of many writes that any of them acknowledges. */
+async function acknowledged(members: readonly Member[]): Promise<void> {
+  const done = new AbortController();
+  const writes: Promise<void>[] = [];
+  while (!done.signal.aborted) {
+    for (const member of members)
+      writes.push(write(member, done.signal).then((isKept) => (isKept ? done.abort() : undefined)));
+    await Promise.race([pause(WRITE_MS), Promise.all(writes)]);
+  }
+  await Promise.all(writes);
+}
+
+async function write({ client }: Member, signal: AbortSignal): Promise<boolean> {
+  try {
+    const body = JSON.stringify({ key: btoa("key"), value: btoa("value") });
+    const response = await fetch(`http://127.0.0.1:${client}/v3/kv/put`, { method: "POST", body, signal });
+    await response.arrayBuffer();
+    return response.ok;
+  } catch {
+    return false;
+  }
 }
 
 /** All answer and name the same leader. */
