@@ -19,6 +19,8 @@ export interface Scenario {
   readonly about: string;
   /** One run. All chance comes from `seed`, so that a finding can be had again. */
   readonly run: (seed: number, options: ScenarioOptions) => Promise<Violations> | Violations;
+  /** How many runs there are where nobody says it. @default the command's own number */
+  readonly standard?: number;
   /** What all runs so far have measured, for reading: printed before the last line. */
   readonly report?: () => readonly string[];
 }
@@ -44,7 +46,7 @@ export async function runScenario(
       .sort()
       .map((file) => [basename(file, ".ts"), join(folder, file)]),
   );
-  const asked = readArguments(argv, count);
+  const asked = readArguments(argv, count.name);
   const file = files.get(asked?.scenario ?? "");
   if (asked === undefined || file === undefined) {
     print(`usage: SCENARIO [--nodes N] [--${count.name} N] [--seed S] [--mutant NAME]; scenarios:`);
@@ -53,16 +55,12 @@ export async function runScenario(
   }
   const scenario = await load(file);
   const from = performance.now();
-  let violations = 0;
-  for (let seed = asked.seed; seed < asked.seed + asked.runs; seed++) {
-    const found = await findings(scenario, seed, asked.options);
-    for (const text of found) print(`seed ${seed}: ${text}`);
-    violations += found.length;
-  }
+  const runs = asked.runs ?? scenario.standard ?? count.standard;
+  const violations = await runAll(scenario, { ...asked, runs }, print);
   for (const line of scenario.report?.() ?? []) print(line);
   const seconds = ((performance.now() - from) / 1000).toFixed(1);
   print(
-    `${asked.scenario}: ${count.name} ${asked.runs} from seed ${asked.seed}, nodes ${asked.options.nodes}, ${seconds} s`,
+    `${asked.scenario}: ${count.name} ${runs} from seed ${asked.seed}, nodes ${asked.options.nodes}, ${seconds} s`,
   );
   print(`violations: ${violations}`);
   return violations > 0 ? 1 : 0;
@@ -71,27 +69,25 @@ export async function runScenario(
 interface Asked {
   readonly scenario: string;
   readonly seed: number;
-  readonly runs: number;
+  /** Undefined where nobody says it. */
+  readonly runs: number | undefined;
   readonly options: ScenarioOptions;
 }
 
-function readArguments(
-  argv: readonly string[],
-  count: { readonly name: "seeds" | "rounds"; readonly standard: number },
-): Asked | undefined {
+function readArguments(argv: readonly string[], count: "seeds" | "rounds"): Asked | undefined {
   try {
     const text = { type: "string" } as const;
     const { values, positionals } = parseArgs({
       args: [...argv],
       allowPositionals: true,
-      options: { nodes: text, seed: text, mutant: text, [count.name]: text },
+      options: { nodes: text, seed: text, mutant: text, [count]: text },
     });
     const wanted: Readonly<Record<string, unknown>> = values;
     const { mutant } = values;
     return {
       scenario: positionals.length === 1 ? (positionals[0] ?? "") : "",
       seed: whole(values.seed, 1),
-      runs: whole(wanted[count.name], count.standard),
+      runs: wanted[count] === undefined ? undefined : whole(wanted[count], 1),
       options: { nodes: whole(values.nodes, 5), ...(typeof mutant === "string" ? { mutant } : {}) },
     };
   } catch {
@@ -103,6 +99,21 @@ function whole(text: unknown, standard: number): number {
   const value = text === undefined ? standard : Number(text);
   if (!Number.isSafeInteger(value) || value < 1) throw new RangeError("a whole number from 1 on is needed");
   return value;
+}
+
+/** @returns how many violations there were */
+async function runAll(
+  scenario: Scenario,
+  { seed: first, runs, options }: Pick<Asked, "seed" | "options"> & { readonly runs: number },
+  print: (line: string) => void,
+): Promise<number> {
+  let violations = 0;
+  for (let seed = first; seed < first + runs; seed++) {
+    const found = await findings(scenario, seed, options);
+    for (const text of found) print(`seed ${seed}: ${text}`);
+    violations += found.length;
+  }
+  return violations;
 }
 
 /** A scenario that throws has not held either. */

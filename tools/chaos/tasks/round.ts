@@ -1,0 +1,125 @@
+import { appendFileSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { judge } from "../../check-history/check.ts";
+import { parseHistory } from "../../check-history/parse.ts";
+import type { HistoryRecord } from "../../check-history/record.ts";
+import { random } from "../../sim/random.ts";
+import { inEmergency } from "../mesh/emergency.ts";
+import { moment as now } from "../mesh/history.ts";
+import type { Place } from "../mesh/places.ts";
+import { type Agents, agents } from "./agents.ts";
+import type { Mutant } from "./mutants.ts";
+import { SCENES } from "./scenes.ts";
+import { Stage } from "./stage.ts";
+import type { Tally } from "./tally.ts";
+
+/** One mesh, and what happens to it. */
+export interface RoundOptions {
+  readonly place: Place;
+  readonly seed: number;
+  readonly agents: number;
+  /** Names of scenes, in order. */
+  readonly scenes: readonly string[];
+  readonly mutant: Mutant | undefined;
+  /** Hears how often each moment was hit. */
+  readonly tally: Tally;
+}
+
+export interface RoundVerdict {
+  readonly violations: readonly string[];
+  readonly counts: Readonly<Record<string, number>>;
+}
+
+/** Short enough that a lost worker is missed soon, long enough for renewals on a busy machine. */
+const LEASE_MS = "2000";
+/** A planted defect keeps tasks from ending; that shows without much waiting. */
+const MUTANT_END_MS = 10_000;
+
+/**
+ * Starts a mesh of agents, plays the scenes, and has the histories judged. Nothing is left of it but, after a
+ * violation, the folder that the violations name.
+ */
+export async function round(options: RoundOptions): Promise<RoundVerdict> {
+  const folder = mkdtempSync(join(tmpdir(), "chaos-tasks-"));
+  let kept = false;
+  try {
+    const thrown = await play(options, folder);
+    const { violations, counts } = judge(readHistory(folder));
+    const found = [...thrown, ...violations];
+    kept = found.length > 0;
+    return { counts, violations: found.map((text) => `${text} (histories: ${folder})`) };
+  } finally {
+    if (!kept) rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
+  }
+}
+
+/** @returns what went wrong in doing it; the histories may tell why */
+async function play(options: RoundOptions, folder: string): Promise<readonly string[]> {
+  const { place, seed, mutant, tally } = options;
+  const write = (record: HistoryRecord): void =>
+    appendFileSync(join(folder, "runner.jsonl"), `${JSON.stringify(record)}\n`);
+  const mesh = await agents({
+    place,
+    folder,
+    agents: options.agents,
+    runs: "sandbox",
+    mutant,
+    env: { CHORUS_LEASE_MS: LEASE_MS, CHORUS_CAPACITY: "2" },
+  });
+  await using all = new AsyncDisposableStack();
+  all.use(inEmergency(() => end(mesh, folder)));
+  all.use(mesh);
+  const stage = new Stage({
+    agents: mesh,
+    chance: random(seed),
+    tally,
+    write,
+    seed,
+    ...(mutant === undefined ? {} : { endMs: MUTANT_END_MS }),
+  });
+  const thrown: string[] = [];
+  try {
+    await stage.whole();
+    for (const name of options.scenes) {
+      const scene = SCENES.get(name);
+      if (scene === undefined) throw new RangeError(`the scenes are ${[...SCENES.keys()].join(", ")}`);
+      const from = now();
+      await scene(stage).catch((error: unknown) => {
+        throw new Error(`scene ${name}`, { cause: error });
+      });
+      write({
+        kind: "done",
+        at: now(),
+        peer: "",
+        moment: name,
+        action: `scene of ${Math.round(now() - from)} ms`,
+      });
+    }
+    await stage.whole();
+    await stage.ended();
+  } catch (error) {
+    thrown.push(describe(error));
+  }
+  write({ kind: "end", at: now(), peers: mesh.all.map(({ label }) => label) });
+  return [...thrown, ...mesh.died];
+}
+
+function describe(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return error.cause === undefined ? error.message : `${error.message}: ${describe(error.cause)}`;
+}
+
+function end(mesh: Agents, folder: string): void {
+  mesh.kill();
+  rmSync(folder, { recursive: true, force: true });
+}
+
+/** All that was written down in a folder. */
+export function readHistory(folder: string): readonly HistoryRecord[] {
+  return readdirSync(folder, { recursive: true, encoding: "utf8" })
+    .filter(
+      (name) => name === "runner.jsonl" || name.endsWith("/history.jsonl") || name.endsWith("world.jsonl"),
+    )
+    .flatMap((name) => parseHistory(readFileSync(join(folder, name), "utf8"), name));
+}

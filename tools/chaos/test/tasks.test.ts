@@ -1,0 +1,84 @@
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { loopbackNamespace, namespacesMissing } from "../mesh/namespaces.ts";
+import { machineLoopback, type Place } from "../mesh/places.ts";
+import type { Mutant } from "../tasks/mutants.ts";
+import { round, type RoundVerdict } from "../tasks/round.ts";
+import { SCENES, scenesOf } from "../tasks/scenes.ts";
+import { Tally } from "../tasks/tally.ts";
+
+const LIMIT = { timeout: 300_000 };
+const missing = namespacesMissing();
+if (missing !== undefined) console.log(`no network namespaces (${missing}): no partition is tested`);
+
+let folder = "";
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), "chaos-test-"));
+  vi.stubEnv("TMPDIR", folder);
+});
+afterAll(() => {
+  vi.unstubAllEnvs();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+describe.concurrent("a mesh of agents", LIMIT, () => {
+  it("keeps its promises to five agents' clients, whatever dies", async () => {
+    using place = await anyPlace(5);
+    const scenes = ["task-complete:under-way", "zombie at task-complete:asked", "partition"];
+    const tally = new Tally();
+    const { violations, counts } = await round({
+      place,
+      seed: 7,
+      agents: 5,
+      scenes,
+      mutant: undefined,
+      tally,
+    });
+    expect(violations).toEqual([]);
+    expect(tally.hits("task-complete:under-way")).toBe(1);
+    expect(counts).toMatchObject({ lives: 6, zombies: 1 });
+    expect(counts["fenced"]).toBeGreaterThanOrEqual(1);
+    expect(counts["cuts"]).toBe(missing === undefined ? 1 : 0);
+    // The smaller side was asked twice; a larger side without an admin yet may have said so too.
+    if (missing === undefined) expect(counts["pending"]).toBeGreaterThanOrEqual(2);
+  });
+
+  it("is caught acknowledging what it has not ordered", async () => {
+    const { violations } = await planted("early-ack", "task-claim:asked");
+    expect(violations).toContainEqual(expect.stringMatching(/was acknowledged and is lost at peer \d/));
+  });
+
+  it("is caught letting a fenced worker complete", async () => {
+    const { violations } = await planted("unfenced", "zombie at task-complete:asked");
+    expect(violations).toContainEqual(expect.stringMatching(/committed after it had been stopped/));
+    expect(violations).toContainEqual(expect.stringMatching(/ended twice: task-completed as event/));
+  });
+
+  it("is caught showing its own events at one peer", async () => {
+    const { violations } = await planted("own-view", "run:started");
+    expect(violations).toContainEqual(expect.stringMatching(/event 1 differs at peers/));
+  });
+});
+
+it("leaves nothing but the histories of the three that were caught", () => {
+  expect(readdirSync(folder)).toHaveLength(3);
+});
+
+it("goes through every scene evenly, three in a round", () => {
+  const rounds = SCENES.size;
+  const played = Array.from({ length: rounds }, (_, i) => scenesOf(i + 1)).flat();
+  const counts = Map.groupBy(played, (name) => name);
+  expect([...counts.keys()].toSorted()).toEqual([...SCENES.keys()].toSorted());
+  expect(new Set([...counts.values()].map(({ length }) => length))).toEqual(new Set([3]));
+});
+
+async function anyPlace(peers: number): Promise<Place> {
+  return missing === undefined ? loopbackNamespace(peers) : machineLoopback(peers);
+}
+
+async function planted(mutant: Mutant, scene: string): Promise<RoundVerdict> {
+  using place = await machineLoopback(3);
+  return round({ place, seed: 2, agents: 3, scenes: [scene], mutant, tally: new Tally() });
+}
