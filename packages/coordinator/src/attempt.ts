@@ -23,6 +23,7 @@ export interface AttemptOptions {
   readonly executor: Executor;
   readonly control: ExecutorControl;
   readonly lanes: RunPorts["lanes"];
+  readonly effects: RunPorts["effects"];
 }
 
 /**
@@ -59,7 +60,7 @@ function portsOf(peer: Peer, options: AttemptOptions, leaseSignal: AbortSignal):
   return {
     ...peer.components,
     lanes: options.lanes,
-    effects: { carryOut: async () => [] },
+    effects: options.effects,
     executor: {
       execute: (task, { signal }) => {
         const progress = new ProgressSender(peer, task, leaseSignal);

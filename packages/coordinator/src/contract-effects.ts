@@ -94,6 +94,7 @@ export interface Effector {
   /** Throws what is wrong with an effect before anything is ordered. */
   check?(effect: Effect): void;
   resolve(effect: Effect, options: { readonly signal: AbortSignal }): Promise<Resolution>;
+  /** After a throw it may have happened, unless the error has `notDone: true`: then the target did nothing. */
   act(
     effect: Effect,
     payload: Clean<Uint8Array>,

@@ -5,6 +5,9 @@ import type { TaskRecord } from "./contract-ports.ts";
 import type { OutputChunk, TaskEvent, TaskId, TaskView } from "./contract-task.ts";
 import { Controls } from "./controls.ts";
 import { DeadlineWatch } from "./deadline-watch.ts";
+import { EffectWatch } from "./effects/effect-watch.ts";
+import { isOpen } from "./effects/effectors.ts";
+import { Mediator } from "./effects/mediator.ts";
 import { Entry } from "./entry.ts";
 import { StoppedError, UnknownTaskError } from "./errors.ts";
 import { LeaseWatch } from "./lease-watch.ts";
@@ -73,8 +76,10 @@ class LiveCoordinator implements Coordinator {
     };
     this.#logs = new OutputLogs({ memoryBytes, directory: outputDirectory });
     this.#entry = new Entry(this.#peer);
-    const worker = new Worker(this.#peer, this.#logs);
-    this.#followers = [this.#entry, worker, new LeaseWatch(this.#peer), new DeadlineWatch(this.#peer)];
+    const mediator = new Mediator(this.#peer);
+    const worker = new Worker(this.#peer, this.#logs, mediator);
+    const watches = [new LeaseWatch(this.#peer), new DeadlineWatch(this.#peer), new EffectWatch(this.#peer)];
+    this.#followers = [this.#entry, worker, mediator, ...watches];
     this.#controls = new Controls(this.#peer, { entry: this.#entry, worker, known: (id) => this.#known(id) });
     this.#offers = new Offers(this.#peer);
     this.#reader = new OutputReader(this.#peer, this.#logs);
@@ -212,7 +217,8 @@ class LiveCoordinator implements Coordinator {
     const { components, stop } = this.#peer;
     const { ledger } = components;
     const from = ledger.appliedIndex() + 1;
-    for (const { id, state } of ledger.state().tasks.values()) if (!isTerminal(state)) this.#tell(id);
+    for (const { id, state, effects } of ledger.state().tasks.values())
+      if (!isTerminal(state) || effects?.some(isOpen) === true) this.#tell(id);
     try {
       for await (const { index, command } of ledger.entries({ from, signal: stop })) {
         await ledger.waitFor(index, { signal: stop });

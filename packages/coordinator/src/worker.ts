@@ -11,6 +11,7 @@ import { isRetryable } from "./proposer.ts";
 import { Pulse } from "./pulse.ts";
 import { rankOf } from "./rendezvous.ts";
 import { RunControl } from "./run-control.ts";
+import type { RunPorts } from "./run-task.ts";
 import { Turns } from "./turns.ts";
 
 /** Pause before a claim is tried again that met no leader. */
@@ -33,6 +34,7 @@ interface Run {
 export class Worker implements Follower {
   readonly #peer: Peer;
   readonly #logs: OutputLogs;
+  readonly #effects: RunPorts["effects"];
   readonly #queue: ClaimQueue;
   readonly #lanes = new Turns();
   /** By the index of the lease's token. */
@@ -44,9 +46,10 @@ export class Worker implements Follower {
   readonly #wake = new Pulse();
   #claiming = 0;
 
-  constructor(peer: Peer, logs: OutputLogs) {
+  constructor(peer: Peer, logs: OutputLogs, effects: RunPorts["effects"]) {
     this.#peer = peer;
     this.#logs = logs;
+    this.#effects = effects;
     this.#queue = new ClaimQueue({ ageMs: peer.settings.ageMs });
     if (peer.settings.capacity > 0) peer.background.run("claiming", this.#keepClaiming());
   }
@@ -82,7 +85,8 @@ export class Worker implements Follower {
     this.#running.set(index, { task: id, index, lost, control, ...(manual === undefined ? {} : { manual }) });
     const task = { id, spec, principal, attempt: lease.attempt, lease };
     const { executor } = this.#peer.components;
-    const options = { logs: this.#logs, lost, control, lanes: this.#lanes, executor: manual ?? executor };
+    const parts = { logs: this.#logs, lanes: this.#lanes, effects: this.#effects };
+    const options = { ...parts, lost, control, executor: manual ?? executor };
     const work = attempt(this.#peer, task, options)
       .then((verdict) => manual?.end(verdict))
       .finally(() => {

@@ -173,8 +173,8 @@ function voided(task: TaskRecord, effect: EffectRecord, { command, context }: St
   if (effect.state === "done") return refuse(task, "effect-settled");
   if (effect.state === "void") return answering(accept(task), { effect });
   const ended = isTerminal(task.state);
-  if (!ended && (effect.state !== "permitted" || effect.by !== context.from || !isCurrent(task, effect)))
-    return refuse(task, "fenced");
+  const isOwn = effect.state === "permitted" && effect.by === context.from && isCurrent(task, effect);
+  if (!ended && !isOwn) return refuse(task, "fenced");
   const { tried: _, ...rest } = effect;
   const gone: EffectRecord = { ...rest, state: "void", reason: command.reason };
   return changed(task, gone, { context, state: task.state, type: "effect-void" });
