@@ -56,8 +56,8 @@ export interface Effector {
   /** Looks whether the effect has happened. Changes nothing. */
   resolve(effect: Effect, options: Cancel): Promise<Resolution>;
   /**
-   * Makes the effect happen, once: where it has happened already, its receipt is the answer. After any throw but
-   * 'effects/refused' and those of `check` it may have happened: resolve it.
+   * Makes the effect happen, once: where it has happened already, its receipt is the answer. An error with
+   * `notDone: true` says that the target did nothing; after any other the effect may have happened: resolve it.
    */
   act(effect: Effect, payload: Clean<Uint8Array>, options: Cancel): Promise<Receipt>;
 }
