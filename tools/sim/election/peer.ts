@@ -18,7 +18,7 @@ import { admit, admitCertificate, agreed, slipOf } from "./intake.ts";
 import { type LogMessage, PeerLog } from "./log.ts";
 import { ballot, handover, type Sign, signerOf } from "./signatures.ts";
 
-type Question = Extract<Effect, { kind: "read-log" | "check-log" | "check-commit" }>;
+export type Question = Extract<Effect, { kind: "read-log" | "check-log" | "check-commit" }>;
 type Presence = Extract<Input, { kind: "presence" }>;
 
 /** What goes over the simulated network: messages on streams, and two kinds of gossip. */
@@ -37,6 +37,8 @@ export interface Mesh {
   readonly settings: Partial<Settings>;
   readonly timing: Timing;
   readonly rules: Rules;
+  /** Instead of the small log that comes with the peer: whatever else is to be asked before a vote. */
+  readonly asked?: { answer(question: Question, reply: (input: Input) => void): void };
 }
 
 /** Until a refused connection is known as such. */
@@ -67,7 +69,8 @@ export class ElectionPeer implements Process<Wire> {
     this.#mesh = mesh;
     this.#sign = signerOf(self);
     const stored = load(host.disk);
-    this.log = settings.hasLog === true ? new PeerLog(host.disk) : undefined;
+    const ownLog = settings.hasLog === true && mesh.asked === undefined;
+    this.log = ownLog ? new PeerLog(host.disk) : undefined;
     const seed = Math.floor(host.random() * 2 ** 31);
     const common = { self, cluster: "mesh", role: "voter", timing, rules, settings } as const;
     this.state = start({ ...common, voters, stored, now: this.time(), seed });
@@ -174,6 +177,7 @@ export class ElectionPeer implements Process<Wire> {
   #ask(effect: Question): void {
     const { log } = this;
     const { config } = this.state;
+    this.#mesh.asked?.answer(effect, (input) => this.#later(input));
     if (log === undefined) return;
     if (effect.kind === "read-log")
       this.#later({ kind: "log-position", term: effect.term, last: log.last() });
@@ -301,7 +305,7 @@ function isFull(error: unknown): boolean {
   return error instanceof Error && "code" in error && error.code === "sim/disk-full";
 }
 
-function nameOf(peers: readonly PeerId[], node: number): PeerId {
+export function nameOf(peers: readonly PeerId[], node: number): PeerId {
   const peer = peers[node];
   if (peer === undefined) throw new RangeError(`there is no peer for node ${node}`);
   return peer;

@@ -1,0 +1,87 @@
+import type { Canonical } from "@chorus/kernel";
+import type { Task } from "../tasks/machine.ts";
+import { type Command, resultOf } from "./commands.ts";
+import { Scope, type TaskPeer } from "./drivers.ts";
+
+const RENEWALS = 4;
+/** The longest run. */
+const RUN_MS = 2000;
+
+interface Leased {
+  readonly task: Task;
+  readonly lease: NonNullable<Task["lease"]>;
+}
+
+/** One attempt under its lease: renewals from the runtime, the run itself, its outcome. */
+export class Attempt {
+  readonly #peer: TaskPeer;
+  readonly #leased: Leased;
+  readonly #ended: () => void;
+  readonly #scope: Scope;
+  readonly #renewals: Scope;
+
+  constructor(peer: TaskPeer, leased: Leased, ended: () => void) {
+    this.#peer = peer;
+    this.#leased = leased;
+    this.#ended = ended;
+    this.#scope = new Scope(peer.host);
+    this.#renewals = new Scope(peer.host);
+  }
+
+  start(): void {
+    const { random } = this.#peer.host;
+    this.#keepLease();
+    const length = Math.ceil(random() ** 2 * RUN_MS);
+    for (let step = random(); step < 0.5; step += random())
+      this.#scope.after(length * step, () => this.#progress());
+    const fate = random();
+    this.#scope.after(length, () => {
+      if (fate < 0.12) this.#fail();
+      else this.#complete(fate < 0.25 ? "failed" : "succeeded");
+    });
+  }
+
+  /** Another lease, or none: this attempt is over, unless it was its own commit that ended it. */
+  see({ id, lease, finishedBy }: Task): void {
+    const { index } = this.#leased.lease.token;
+    if (id === this.#leased.task.id && index !== lease?.token.index && index !== finishedBy?.index)
+      this.#end();
+  }
+
+  #keepLease(): void {
+    const { ttlMs } = this.#leased.lease;
+    this.#renewals.after(ttlMs / RENEWALS, () => {
+      this.#peer.once(this.#command("task-renew"), (answer) => {
+        if (answer?.result?.status === "refused") this.#end();
+      });
+      this.#keepLease();
+    });
+  }
+
+  #progress(): void {
+    const step = { phase: "command-started", message: "one step" };
+    this.#peer.once(this.#command("task-progress", { step }), () => undefined);
+  }
+
+  #fail(): void {
+    const reason = { code: "sim/failed", message: "it could not be carried out" };
+    this.#peer.insist(this.#command("task-fail", { reason }), this.#scope, () => this.#end());
+  }
+
+  #complete(outcome: "succeeded" | "failed"): void {
+    const result = resultOf(outcome, this.#peer.host.random() * 64);
+    this.#peer.insist(this.#command("task-complete", { result }), this.#scope, () => this.#end());
+  }
+
+  #end(): void {
+    if (this.#scope.isOver) return;
+    this.#scope.end();
+    this.#renewals.end();
+    this.#ended();
+  }
+
+  #command(type: string, members: Readonly<Record<string, Canonical>> = {}): Command {
+    const { term, index } = this.#leased.lease.token;
+    return { type, task: this.#leased.task.id, token: { term, index }, ...members };
+  }
+}

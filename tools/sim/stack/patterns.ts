@@ -1,0 +1,63 @@
+import type { Fault } from "@chorus/sim";
+import { patterns as electionPatterns } from "../election/patterns.ts";
+import type { Course } from "./course.ts";
+
+type Pattern = (random: () => number, nodes: number) => readonly Fault[];
+
+/** What somebody would try who knows how the stack works. Node `nodes - 1` is the outside. */
+export function patterns(course: Course): readonly Pattern[] {
+  const ofPeers = electionPatterns(course === "changing" ? "logged" : "fixed").map(
+    (pattern): Pattern =>
+      (random, nodes) =>
+        pattern(random, nodes - 1),
+  );
+  return [...ofPeers, zombie, minority, powerCut, unheardLeader];
+}
+
+/** A peer stands still for longer than its leases last, and goes on. */
+const zombie: Pattern = (random, nodes) => {
+  const at = random() * 500;
+  return [{ kind: "pause", at, forMs: 3200 + random() * 4000, node: below(random, nodes - 1) }];
+};
+
+/** A leader keeps the smaller side, with its clients. */
+const minority: Pattern = (random, nodes) => {
+  const forMs = 4000 + random() * 6000;
+  const other = below(random, nodes - 1);
+  const side = nodes > 5 ? (["leader", other] as const) : (["leader"] as const);
+  return [{ kind: "partition", at: 0, forMs, side: random() < 0.5 ? [...side, nodes - 1] : side }];
+};
+
+/** Some or all lose power, one after the other, while the leader is heard by one at most. */
+const powerCut: Pattern = (random, nodes) => {
+  const heard = below(random, nodes - 1);
+  return peersOf(nodes)
+    .filter(() => random() < 0.7)
+    .flatMap((node): readonly Fault[] => {
+      const at = 300 + random() * 1500;
+      const cut: Fault = { kind: "cut", at: 0, forMs: at, from: "leader", to: node };
+      const unsynced = random() < 0.6 ? "lost" : "torn";
+      const crash: Fault = { kind: "crash", at, forMs: 50 + random() * 500, node, unsynced, moment: "now" };
+      return node === heard ? [crash] : [cut, crash];
+    });
+};
+
+/** The leader's entries reach one peer; then it is cut off, comes back, and so on with the next. */
+const unheardLeader: Pattern = (random, nodes) => {
+  const rounds = 2 + below(random, 3);
+  return Array.from({ length: rounds }, (_, round): readonly Fault[] => {
+    const at = round * (3000 + random() * 1500);
+    const heard = below(random, nodes - 1);
+    return peersOf(nodes)
+      .filter((node) => node !== heard)
+      .map((to) => ({ kind: "cut", at, forMs: 2500 + random() * 2500, from: "leader", to }) as const);
+  }).flat();
+};
+
+function peersOf(nodes: number): readonly number[] {
+  return Array.from({ length: nodes - 1 }, (_, node) => node);
+}
+
+function below(random: () => number, limit: number): number {
+  return Math.floor(random() * limit);
+}

@@ -1,0 +1,55 @@
+import { describe, expect, it } from "vitest";
+import { run } from "../scenarios/stack.ts";
+import { spread } from "../spread.ts";
+import { courses } from "../stack/course.ts";
+import { mutants } from "../stack/mutants.ts";
+import { simulator } from "../stack/system.ts";
+
+const slow = process.env["SLOW"] === "1";
+const timeout = slow ? 14_400_000 : 600_000;
+
+describe("the whole stack", () => {
+  const amounts: readonly (readonly [number, number])[] = slow
+    ? [
+        [3, 90_000],
+        [5, 10_000],
+      ]
+    : [
+        [3, 1700],
+        [5, 300],
+      ];
+  it.each(amounts)("of %i peers keeps every promise for %i seeds", { timeout }, async (nodes, seeds) => {
+    const lines: string[] = [];
+    const print = (line: string): void => {
+      lines.push(line);
+      if (slow) console.log(line);
+    };
+    const rest = ["--nodes", `${nodes}`];
+    const found = await spread({ scenario: "stack", seeds, seed: 1, rest }, print);
+    expect(found, lines.join("\n")).toBe(0);
+  });
+
+  it.each(Object.entries(mutants))(
+    "without %s shows harm within a stated number of seeds",
+    { timeout },
+    (mutant, { course, nodes, within }) => {
+      const stack = simulator({ course, nodes, mutant });
+      let seed = 1;
+      while (seed <= within && stack.run(seed).violation === undefined) seed++;
+      expect(seed).toBeLessThanOrEqual(within);
+    },
+  );
+
+  it("does the same again for the same seed", () => {
+    for (const course of new Set(courses)) {
+      const [one, other] = [simulator({ course, nodes: 3 }), simulator({ course, nodes: 3 })];
+      for (let seed = 1; seed <= 3; seed++) expect(one.run(seed)).toEqual(other.run(seed));
+    }
+  });
+
+  it("prints a violation shrunk, with its course and seed", { timeout }, () => {
+    const [text] = run(1, { nodes: 3, mutant: "ackBeforeQuorum" });
+    expect(text).toMatch(/^course fixed\nseed \d+, \d nodes[^]*VIOLATED at .*nobody has it/);
+    expect(() => run(1, { nodes: 3, mutant: "nonsense" })).toThrow(RangeError);
+  });
+});
