@@ -85,6 +85,14 @@ export class StoppedError extends ChorusError {
   }
 }
 
+/** Bytes that are no snapshot of tasks. */
+export class SnapshotError extends ChorusError {
+  readonly code = "coordinator/snapshot-malformed";
+  constructor(problem: string, cause?: unknown) {
+    super(`the snapshot ${problem}`, { detail: { problem }, cause });
+  }
+}
+
 /** The outbox cannot keep submissions; nothing was accepted. */
 export class OutboxError extends ChorusError {
   readonly code = "coordinator/outbox-failed";

@@ -4,6 +4,7 @@ import type { TaskId } from "../contract-task.ts";
 import { cascade, closesCycle, indexDependencies } from "./dependencies.ts";
 import type { CommandContext } from "./reduced.ts";
 import { reduceTask, subjectOf } from "./reduce-task.ts";
+import { restoreTasks, snapshotTasks } from "./snapshot.ts";
 import { isTerminal } from "./transitions.ts";
 
 /** The state of {@link TaskMachine}. It is changed in place: a copy of 100,000 tasks per entry would be the cost. */
@@ -22,6 +23,10 @@ export interface TaskMachine {
     state: Tasks,
     entry: { readonly index: number; readonly term: number; readonly command: Uint8Array },
   ): { readonly state: Tasks; readonly result: CommandResult };
+  /** The state in parts of at most 48 KiB; what it needs is taken at the call, each part is made when it is asked for. */
+  snapshot(state: Tasks): Iterable<Uint8Array>;
+  /** @throws 'coordinator/snapshot-malformed' */
+  restore(parts: Iterable<Uint8Array>): Tasks;
   /** For whoever appends: rejects a command that its sender did not sign, which `apply` cannot check. */
   admit(command: Uint8Array): Promise<void>;
 }
@@ -44,6 +49,8 @@ export function taskMachine(options: { readonly cluster: string }): TaskMachine 
       if (task !== undefined && task !== before) put(state, task, { isNew: before === undefined, context });
       return { state, result };
     },
+    snapshot: snapshotTasks,
+    restore: restoreTasks,
     admit: (command) => admitCommand(command, options.cluster),
   };
 }
