@@ -1,6 +1,7 @@
 import { AckPolicy, jetstream, jetstreamManager, type JsMsg } from "@nats-io/jetstream";
 import { connect, nanos } from "@nats-io/transport-node";
 import { Completions, type OnHeld, type Queue, type Setup } from "./queue.ts";
+import { eventually } from "./server.ts";
 
 const DEFAULT_WAIT_MS = 30_000;
 const TUNED_WAIT_MS = 5000;
@@ -10,13 +11,16 @@ const CONSUMER = "workers";
 export async function jetstreamQueue(setup: Setup, onHeld: OnHeld): Promise<Queue> {
   const connection = await connect({ servers: [...setup.servers], maxReconnectAttempts: -1 });
   const client = jetstream(connection);
-  const manager = await jetstreamManager(connection);
   const waitMs = setup.isTuned === true ? TUNED_WAIT_MS : DEFAULT_WAIT_MS;
-  await manager.consumers.add("bench", {
-    durable_name: CONSUMER,
-    ack_policy: AckPolicy.Explicit,
-    ack_wait: nanos(waitMs),
-    max_ack_pending: 1000,
+  // Three servers that have just met elect a leader for each stream and consumer first.
+  await eventually(async () => {
+    const manager = await jetstreamManager(connection);
+    await manager.consumers.add("bench", {
+      durable_name: CONSUMER,
+      ack_policy: AckPolicy.Explicit,
+      ack_wait: nanos(waitMs),
+      max_ack_pending: 1000,
+    });
   });
   const completions = new Completions();
   const consumer = await client.consumers.get("bench", CONSUMER);

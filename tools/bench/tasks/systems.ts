@@ -31,6 +31,17 @@ export interface Running extends AsyncDisposable {
   readonly pids: () => readonly number[];
 }
 
+/** @returns the system at work, or why it is not, for people */
+export async function started(system: System, plan: Plan): Promise<Running | string> {
+  const missing = system.missing();
+  if (missing !== undefined) return `not here; brought by ${missing}`;
+  try {
+    return await system.start(plan);
+  } catch (error) {
+    return `did not start: ${error instanceof Error ? error.message : String(error)}`;
+  }
+}
+
 const nothingMissing = (): undefined => undefined;
 
 /** Three voters, each in a process of its own. */
@@ -38,6 +49,13 @@ export const chorus: System = {
   name: "CHORUS (3 voters, SQLite synchronous=FULL)",
   missing: nothingMissing,
   start: ({ capacity }) => chorusOf({ voters: 3, workers: 0, capacity }),
+};
+
+/** As many copies as the others keep. */
+export const chorusAlone: System = {
+  name: "CHORUS (1 voter, SQLite synchronous=FULL, 1 copy)",
+  missing: nothingMissing,
+  start: ({ capacity }) => chorusOf({ voters: 1, workers: 0, capacity }),
 };
 
 /** @param plan.workers further peers, which have no vote */

@@ -6,11 +6,13 @@ import { processorSeconds } from "./processor-time.ts";
 import {
   bullmq,
   chorus,
+  chorusAlone,
   graphile,
   graphileTuned,
   jetstream,
   restateOne,
   type Running,
+  started,
   type System,
 } from "./systems.ts";
 
@@ -41,20 +43,16 @@ interface Result {
 export async function* throughput(): AsyncIterable<Figure> {
   await using stack = new AsyncDisposableStack();
   const entrants: Entrant[] = [];
-  for (const system of [chorus, graphile, graphileTuned, restateOne, bullmq, jetstream]) {
-    const missing = system.missing();
-    if (missing === undefined) {
-      const running = stack.use(await system.start({ processes: 1, capacity: CAPACITY }));
-      await running.fleet.load(8, WARM_MS);
-      entrants.push({ system, running });
-    } else
-      yield {
-        bench,
-        metric: `submit to complete, ${system.name}`,
-        value: Number.NaN,
-        unit: "tasks/s",
-        against: `not here; brought by ${missing}`,
-      };
+  for (const system of [chorus, chorusAlone, graphile, graphileTuned, restateOne, bullmq, jetstream]) {
+    const running = await started(system, { processes: 1, capacity: CAPACITY });
+    if (typeof running === "string") {
+      const metric = `submit to complete, ${system.name}`;
+      yield { bench, metric, value: Number.NaN, unit: "tasks/s", against: running };
+      continue;
+    }
+    stack.use(running);
+    await running.fleet.load(8, WARM_MS);
+    entrants.push({ system, running });
   }
   for (const callers of CALLERS) {
     yield { bench, metric: "load average of this machine", value: loadavg()[0] ?? 0, unit: "processes" };
@@ -102,18 +100,13 @@ function* figuresOf({ name }: System, callers: number, result: Result): Iterable
 
 /** Ours against each of the others, from the same rounds. */
 function* ratiosOf(results: readonly (readonly [Entrant, Result])[], callers: number): Iterable<Figure> {
-  const ours = results.find(([{ system }]) => system === chorus)?.[1];
-  if (ours === undefined) return;
-  for (const [{ system }, { rate }] of results)
-    if (system !== chorus)
-      yield {
-        bench,
-        metric: `submit to complete, ${callers} ${callers === 1 ? "caller" : "callers"}, ours`,
-        value: ours.rate,
-        unit: "tasks/s",
-        against: system.name,
-        ratio: ours.rate / rate,
-      };
+  const isOurs = ({ system }: Entrant): boolean => system === chorus || system === chorusAlone;
+  const of = `${callers} ${callers === 1 ? "caller" : "callers"}`;
+  for (const [ours, { rate: value }] of results.filter(([entrant]) => isOurs(entrant)))
+    for (const [{ system }, { rate }] of results.filter(([entrant]) => !isOurs(entrant))) {
+      const metric = `submit to complete, ${of}, ${ours.system === chorus ? "ours" : "ours with 1 copy"}`;
+      yield { bench, metric, value, unit: "tasks/s", against: system.name, ratio: value / rate };
+    }
 }
 
 function at(sorted: readonly number[], share: number): number {
