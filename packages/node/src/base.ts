@@ -62,9 +62,20 @@ function fingerprintKey({ clusterSecret, cluster }: Config): Uint8Array {
 }
 
 /** The secrets that this process itself holds: they must not leave it in any form. */
-function knownSecrets({ clusterSecret, httpToken }: Config): { value: string | Uint8Array; label: string }[] {
+function knownSecrets(config: Config): { value: string | Uint8Array; label: string }[] {
+  const { clusterSecret, httpToken, effectsCredentials } = config;
+  const credentials = Object.entries(effectsCredentials).map(([name, credential]) => ({
+    value: secretOf(credential),
+    label: `credential:${name}`,
+  }));
   return [
+    ...credentials,
     ...(clusterSecret === undefined ? [] : [{ value: clusterSecret, label: "cluster-secret" }]),
     ...(httpToken === undefined ? [] : [{ value: httpToken, label: "api-token" }]),
   ];
+}
+
+function secretOf(credential: Config["effectsCredentials"][string]): string {
+  if (credential.kind === "bearer") return credential.token;
+  return credential.kind === "basic" ? credential.password : credential.value;
 }

@@ -55,7 +55,7 @@ export function describeConfig(env: Readonly<Record<string, string | undefined>>
 
 function show(value: unknown): string {
   if (value === undefined) return "";
-  if (Array.isArray(value)) return value.join(",");
+  if (Array.isArray(value) && value.every((one) => typeof one === "string")) return value.join(",");
   return typeof value === "string" ? value : JSON.stringify(value);
 }
 

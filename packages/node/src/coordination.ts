@@ -14,6 +14,7 @@ import { electedLog, ledger, type LogStore, sqliteLogStore } from "@chorus/ledge
 import type { Base } from "./base.ts";
 import type { Config } from "./config.ts";
 import { voterFiles } from "./directory.ts";
+import { effectCapabilities, type Effectors } from "./effectors.ts";
 import { inputSource } from "./inputs.ts";
 import { putHeads, records } from "./records.ts";
 import { type SandboxOffer, sandboxes } from "./sandboxes.ts";
@@ -35,9 +36,17 @@ interface Context {
   readonly stack: AsyncDisposableStack;
 }
 
+/** What tasks are worked on with. */
+interface Composition {
+  readonly config: Config;
+  readonly base: Base;
+  readonly offer: SandboxOffer;
+  readonly effectors: Effectors;
+}
+
 /** Opens election, ledger, event log, engine and coordinator over a base; they are closed by `stack`. */
 export async function openCoordination(
-  { config, base, offer }: { config: Config; base: Base; offer: SandboxOffer },
+  { config, base, offer, effectors }: Composition,
   stack: AsyncDisposableStack,
 ): Promise<Coordination> {
   const context = { config, base, clock: systemClock, stack };
@@ -49,13 +58,14 @@ export async function openCoordination(
       {
         ledger: await openLedger(context, elected, log),
         eventLog: await openHistory(context),
+        effectors,
         outbox: stack.use(sqliteOutbox(join(config.dataDirectory, "outbox.db"))),
         ...workParts(context),
       },
       {
         cluster: config.cluster,
         capacity: offer.best === undefined ? 0 : config.capacity,
-        capabilities: offer.capabilities,
+        capabilities: [...offer.capabilities, ...effectCapabilities(effectors)],
         leaseMs: config.leaseMs,
         outputDirectory: join(config.dataDirectory, "output"),
       },
@@ -134,7 +144,11 @@ async function openHistory({ config, base, clock, stack }: Context): Promise<Com
 }
 
 /** The parts that carry a task: run it, clean it, record it, keep it, tell of it. */
-function workParts({ config, base, clock }: Context): Omit<Components, "ledger" | "eventLog" | "outbox"> {
+function workParts({
+  config,
+  base,
+  clock,
+}: Context): Omit<Components, "ledger" | "eventLog" | "outbox" | "effectors"> {
   const { logger, sentinel, storage, mesh } = base;
   const { streams, pubsub, signer } = mesh;
   const inputs = inputSource(storage);

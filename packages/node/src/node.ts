@@ -5,6 +5,7 @@ import { openBase, type Base } from "./base.ts";
 import type { Config } from "./config.ts";
 import { openCoordination, type Coordination } from "./coordination.ts";
 import { apiToken } from "./directory.ts";
+import { type Effectors, effectorsOf } from "./effectors.ts";
 import { inputStore } from "./inputs.ts";
 import { listen } from "./listen.ts";
 import type { LogSink } from "./logger.ts";
@@ -25,6 +26,8 @@ export interface RunningPeer extends AsyncDisposable {
 export interface NodeOptions {
   /** Receives log lines, already scanned for secrets. @default standard output */
   readonly sink?: LogSink;
+  /** More that tasks may do outside; one of a kind that the configuration allows takes its place. @default none */
+  readonly effectors?: Effectors;
   /** A `resolver` joins the mesh to serve addresses and takes no part in tasks. @default "agent" */
   readonly role?: "agent" | "resolver";
 }
@@ -42,11 +45,13 @@ interface Parts {
  * @throws the error of whichever part cannot start; what had started is closed again
  */
 export async function node(config: Config, options: NodeOptions = {}): Promise<RunningPeer> {
-  const { sink = process.stdout, role = "agent" } = options;
+  const { sink = process.stdout, role = "agent", effectors: own = [] } = options;
   await using stack = new AsyncDisposableStack();
   const base = await openBase(config, stack, sink);
   const parts: Parts =
-    role === "resolver" ? { config, base } : await withCoordination({ config, base }, stack);
+    role === "resolver"
+      ? { config, base }
+      : await withCoordination({ config, base }, { stack, effectors: effectorsOf(config, base, own) });
   const token = apiToken(config.dataDirectory, config.httpToken);
   base.sentinel.learn(token, "api-token");
   const address = { host: config.httpHost, port: config.httpPort };
@@ -64,9 +69,12 @@ export async function node(config: Config, options: NodeOptions = {}): Promise<R
   };
 }
 
-async function withCoordination(parts: Parts, stack: AsyncDisposableStack): Promise<Parts> {
+async function withCoordination(
+  parts: Parts,
+  { stack, effectors }: { readonly stack: AsyncDisposableStack; readonly effectors: Effectors },
+): Promise<Parts> {
   const offer = await sandboxOffer(parts.config);
-  const coordination = await openCoordination({ ...parts, offer }, stack);
+  const coordination = await openCoordination({ ...parts, offer, effectors }, stack);
   return { ...parts, offer, coordination };
 }
 

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { credentials, folders, gitRules, httpRules } from "./effect-settings.ts";
 
 /** One environment variable: how it is read, and what people are told about it. */
 export interface Setting<T> {
@@ -107,6 +108,28 @@ export const settings = {
     "CHORUS_SANDBOX_PULL",
     "Whether a missing image is pulled",
     z.enum(["missing", "never"]).default("missing"),
+  ),
+  effectsGit: setting(
+    "CHORUS_EFFECTS_GIT",
+    'Repositories that tasks may push to, as JSON: [{"url","refs"?,"credential"?}]',
+    gitRules,
+  ),
+  effectsHttp: setting(
+    "CHORUS_EFFECTS_HTTP",
+    'Endpoints that tasks may call, as JSON: [{"url","methods"?,"credential"?,"idempotent"?,"lookup"?,"private"?}]',
+    httpRules,
+  ),
+  effectsFiles: setting(
+    "CHORUS_EFFECTS_FILES",
+    "Folders, absolute, that tasks may deliver files to",
+    folders,
+  ),
+  effectsUcxl: setting("CHORUS_EFFECTS_UCXL", "Tasks may publish in the mesh", flag(true)),
+  effectsCredentials: setting(
+    "CHORUS_EFFECTS_CREDENTIALS",
+    'Credentials by the name that rules refer to, as JSON: {"name":{"kind":"bearer","token"}}; also basic, header',
+    credentials,
+    true,
   ),
   httpHost: setting("CHORUS_HTTP_HOST", "Address of the HTTP API; loopback only for now", loopback()),
   httpPort: setting(
