@@ -1,6 +1,8 @@
 import type { Canonical } from "@chorus/kernel";
 import type { Task } from "../tasks/machine.ts";
 import { type Command, resultOf } from "./commands.ts";
+import type { Effectors } from "./effector.ts";
+import { Mediator } from "./mediator.ts";
 import { Scope, type TaskPeer } from "./drivers.ts";
 
 const RENEWALS = 4;
@@ -15,13 +17,19 @@ interface Leased {
 /** One attempt under its lease: renewals from the runtime, the run itself, its outcome. */
 export class Attempt {
   readonly #peer: TaskPeer;
+  readonly #effectors: Effectors;
   readonly #leased: Leased;
   readonly #ended: () => void;
   readonly #scope: Scope;
   readonly #renewals: Scope;
 
-  constructor(peer: TaskPeer, leased: Leased, ended: () => void) {
+  constructor(
+    { peer, effectors }: { readonly peer: TaskPeer; readonly effectors: Effectors },
+    leased: Leased,
+    ended: () => void,
+  ) {
     this.#peer = peer;
+    this.#effectors = effectors;
     this.#leased = leased;
     this.#ended = ended;
     this.#scope = new Scope(peer.host);
@@ -37,7 +45,8 @@ export class Attempt {
     const fate = random();
     this.#scope.after(length, () => {
       if (fate < 0.12) this.#fail();
-      else this.#complete(fate < 0.25 ? "failed" : "succeeded");
+      else if (fate < 0.25) this.#complete("failed");
+      else this.#carryOut();
     });
   }
 
@@ -61,6 +70,18 @@ export class Attempt {
   #progress(): void {
     const step = { phase: "command-started", message: "one step" };
     this.#peer.once(this.#command("task-progress", { step }), () => undefined);
+  }
+
+  /** What the task declared is done outside, then it is committed. */
+  #carryOut(): void {
+    const { task, lease } = this.#leased;
+    const done = (outcome: "carried-out" | "failed"): void => {
+      if (this.#scope.isOver) return;
+      if (outcome === "failed") this.#fail();
+      else this.#complete("succeeded");
+    };
+    const ports = { peer: this.#peer, effectors: this.#effectors, scope: this.#scope, done };
+    new Mediator({ task, lease }, ports).carryOut();
   }
 
   #fail(): void {

@@ -1,12 +1,14 @@
 import type { Host } from "@chorus/sim";
 import type { Request } from "./client-book.ts";
 import type { Run } from "./run.ts";
+import { KINDS, nameOf } from "./target-book.ts";
 import type { ClientMessage, Wire } from "./wire.ts";
 
 /** When the last request is made; later, everything is to come to its end. */
 const WORK_MS = 20_000;
 const EVERY_MS = 1500;
 /** Without an answer the next peer is asked. */
+const LOOK_MS = 2000;
 const PATIENCE_MS = 4500;
 /** After `pending`. */
 const LATER_MS = 3000;
@@ -21,6 +23,7 @@ export class Clients {
     this.#run = run;
     for (const request of run.clients.requests) this.#later(request, PATIENCE_MS);
     this.#next();
+    this.#decide();
   }
 
   message(message: ClientMessage): void {
@@ -52,8 +55,46 @@ export class Clients {
     if (old !== undefined && random() < 0.08)
       return clients.open({ ...old, spec: { ...old.spec, goal: "something else" }, isContent });
     const number = clients.requests.length;
-    const spec = { goal: `reach ${number}`, project: "sim", attempts };
+    const effects = this.#effects();
+    const spec = {
+      goal: `reach ${number}`,
+      project: "sim",
+      attempts,
+      ...(effects.length > 0 ? { effects } : {}),
+    };
     return clients.open({ principal: "somebody", key: `key-${number}`, spec, isContent });
+  }
+
+  #effects(): readonly { readonly [member: string]: string }[] {
+    const { random } = this.#host;
+    const count = random() < 0.5 ? 0 : 1 + Math.floor(random() * 2);
+    return Array.from({ length: count }, (_, i) => ({
+      slot: `slot-${i}`,
+      kind: KINDS[Math.floor(random() * KINDS.length)] ?? "mail",
+      target: "somewhere",
+      payload: "output.log",
+      ...(random() < 0.1 ? { approval: "human" } : {}),
+    }));
+  }
+
+  /** Somebody looks after what only a person can decide, and looks at the target first. */
+  #decide(): void {
+    this.#host.after(LOOK_MS, () => {
+      const { history, targets } = this.#run;
+      for (const { id, effects = [] } of history.tasks.values())
+        for (const { key, slot, ordinal, state } of effects) {
+          if (state !== "uncertain" && state !== "awaiting-approval") continue;
+          const isDone = targets.times(nameOf(id, slot, ordinal)) > 0;
+          const word = isDone ? "done" : this.#host.random() < 0.7 ? "repeat" : "abandon";
+          const decision = state === "awaiting-approval" && isDone ? "repeat" : word;
+          this.#tell({ kind: "decide", task: id, key, decision });
+        }
+      this.#decide();
+    });
+  }
+
+  #tell(message: ClientMessage): void {
+    this.#host.send(this.#somePeer(), { via: "client", message });
   }
 
   /** Some ask two peers at once, as a retry does whose first answer is late. */

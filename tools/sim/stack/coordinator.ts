@@ -3,11 +3,14 @@ import type { Host } from "@chorus/sim";
 import type { Task } from "../tasks/machine.ts";
 import { type Command, seal } from "./commands.ts";
 import type { Answer, Follower, Scope, TaskPeer } from "./drivers.ts";
+import { Effectors } from "./effector.ts";
+import { EffectWatch } from "./effect-watch.ts";
 import { Entry } from "./entry.ts";
 import type { Step } from "./history.ts";
 import { LeaseWatch } from "./lease-watch.ts";
 import type { StackLedger } from "./ledger.ts";
 import type { Run } from "./run.ts";
+import { TargetCalls } from "./target-calls.ts";
 import { isTerminal } from "./task-core.ts";
 import type { ClientMessage, Wire } from "./wire.ts";
 import { Worker } from "./worker.ts";
@@ -33,6 +36,7 @@ export class StackCoordinator implements TaskPeer {
   readonly #ports: CoordinatorPorts;
   readonly #tasks = new Map<string, Task>();
   readonly #connected = new Set<PeerId>();
+  readonly calls: TargetCalls;
   #parts: readonly Follower[] = [];
   #entry: Entry | undefined;
   #watch: LeaseWatch | undefined;
@@ -43,6 +47,7 @@ export class StackCoordinator implements TaskPeer {
     this.self = ports.self;
     this.run = ports.run;
     this.mutant = ports.mutant;
+    this.calls = new TargetCalls(host);
     this.session = Math.floor(host.random() * 2 ** 31).toString(36);
   }
 
@@ -50,8 +55,10 @@ export class StackCoordinator implements TaskPeer {
   start(): void {
     this.#entry = new Entry(this);
     this.#watch = new LeaseWatch(this);
-    this.#parts = [this.#entry, new Worker(this), this.#watch];
-    for (const task of this.#tasks.values()) if (!isTerminal(task.state)) this.#tell(task);
+    const effectors = new Effectors(this.calls);
+    this.#parts = [this.#entry, new Worker(this, effectors), this.#watch, new EffectWatch(this, effectors)];
+    for (const task of this.#tasks.values())
+      if (!isTerminal(task.state) || task.effects !== undefined) this.#tell(task);
   }
 
   apply({ changed }: Step): void {
@@ -79,6 +86,10 @@ export class StackCoordinator implements TaskPeer {
   onClient(from: number, message: ClientMessage): void {
     if (message.kind === "submit") this.#submit(from, message.request);
     else if (message.kind === "cancel") this.#cancel(from, message.task);
+    else if (message.kind === "decide") {
+      const { task, key, decision } = message;
+      this.once({ type: "effect-decide", task, key, decision, reason: "somebody looked" }, () => undefined);
+    }
   }
 
   once(command: Command, done: (answer: Answer) => void): void {

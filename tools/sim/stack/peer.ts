@@ -6,7 +6,7 @@ import { StackCoordinator } from "./coordinator.ts";
 import type { Rules, StoredEntry } from "./ledger-core.ts";
 import { StackLedger } from "./ledger.ts";
 import type { Run } from "./run.ts";
-import type { Wire } from "./wire.ts";
+import type { TargetMessage, Wire } from "./wire.ts";
 
 /** What all peers of a run have in common. */
 export interface Stack {
@@ -67,6 +67,7 @@ export class StackPeer implements Process<Wire> {
   message(from: number, wire: Wire): void {
     if (wire.via === "election") this.election.message(from, wire.wire);
     else if (wire.via === "ledger") this.ledger.onFrame(from, wire);
+    else if (wire.via === "target") this.#told(wire.message);
     else if (wire.via === "client") this.coordinator.onClient(from, wire.message);
     this.#turn();
   }
@@ -77,6 +78,10 @@ export class StackPeer implements Process<Wire> {
     this.coordinator.onConnection(node, open);
     if (!open) this.ledger.onDisconnect(node);
     this.#turn();
+  }
+
+  #told(message: TargetMessage): void {
+    if (message.kind === "told") this.coordinator.calls.onAnswer(message.call, message.told);
   }
 
   #admin(): { readonly peer: PeerId; readonly term: number } | undefined {

@@ -12,6 +12,7 @@ export const PROMISES = [
   "events without gap",
   "attempts are bounded",
   "one effect per key",
+  "no act without a permit",
   "a receipt is a fact",
   "the same log, the same tasks",
 ] as const;

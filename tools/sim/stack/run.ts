@@ -5,8 +5,10 @@ import { ClientBook } from "./client-book.ts";
 import type { Sent } from "./commands.ts";
 import { History, type Step } from "./history.ts";
 import type { StoredEntry } from "./ledger-core.ts";
+import { type EffectRecord, isPermittedNow } from "./effect-core.ts";
 import { isKept } from "./log-disk.ts";
 import type { Judge, Promised } from "./promises.ts";
+import { TargetBook } from "./target-book.ts";
 import { TaskOnlooker } from "./task-onlooker.ts";
 
 /** Which disks hold an entry, as the simulation knows it. */
@@ -25,10 +27,11 @@ export class Run implements Judge {
   /** Commands by the name of their proposal. */
   readonly sent = new Map<string, Sent>();
   readonly clients = new ClientBook(this);
+  readonly targets = new TargetBook(this);
   /** Real time; what peers' wall clocks show is near it. */
   now = 0;
   #isOver = false;
-  readonly #tasks = new TaskOnlooker(this);
+  readonly #tasks = new TaskOnlooker(this, this.targets);
   readonly #peers: readonly PeerId[];
   readonly #checksums = new Map<string, Uint8Array>();
   /** By node: what its disk has been told to keep and has. */
@@ -44,6 +47,11 @@ export class Run implements Judge {
 
   break(promise: Promised, text: string): void {
     if (!this.broken.has(promise)) this.broken.set(promise, text);
+  }
+
+  /** Whether the ledger has it so at this moment, whatever a peer knows of it. */
+  isPermitted(task: string, effect: EffectRecord): boolean {
+    return isPermittedNow(this.history.tasks.get(task), effect);
   }
 
   /** A flush came back. */
@@ -111,6 +119,7 @@ export class Run implements Judge {
     if (this.#isOver) return;
     this.#isOver = true;
     this.clients.end();
+    this.targets.end();
     // A look at every eighth: it costs as much as all the commands did.
     if (this.history.steps.length % 8 === 0 && !this.history.isRepeatable())
       this.break("the same log, the same tasks", "the log gave other tasks the second time");

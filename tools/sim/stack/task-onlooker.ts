@@ -3,6 +3,7 @@ import type { Task } from "../tasks/machine.ts";
 import type { Sent } from "./commands.ts";
 import type { Step } from "./history.ts";
 import type { Judge } from "./promises.ts";
+import { nameOf, type TargetBook } from "./target-book.ts";
 import { isTerminal } from "./task-core.ts";
 
 interface Token {
@@ -36,10 +37,12 @@ const LIFE = new Set([
 /** Watches what each committed command does to its task: G2, G3, G4, G5 and G6. */
 export class TaskOnlooker {
   readonly #judge: Judge;
+  readonly #targets: TargetBook;
   readonly #seen = new Map<string, Seen>();
 
-  constructor(judge: Judge) {
+  constructor(judge: Judge, targets: TargetBook) {
     this.#judge = judge;
+    this.#targets = targets;
   }
 
   watch({ entry, result, changed }: Step, sent: Sent | undefined): void {
@@ -60,6 +63,7 @@ export class TaskOnlooker {
     const { command } = sent;
     if (command["task"] === after.id) this.#command(after, seen, sent);
     this.#history(after, seen);
+    this.#effects(after, seen, command);
     this.#end(after, seen);
     if (after.failures > after.spec.attempts)
       this.#judge.break("attempts are bounded", `${after.id.slice(0, 6)} failed ${after.failures} times`);
@@ -114,6 +118,17 @@ export class TaskOnlooker {
     const changed = record.events.some((event, i) => event !== after.events[i]);
     if (gap !== undefined || changed)
       this.#judge.break("events without gap", `${after.id.slice(0, 6)}: its events have a gap or changed`);
+  }
+
+  /** What has a receipt now was done, unless a person says so. */
+  #effects(after: Task, { record }: Seen, command: Sent["command"]): void {
+    for (const effect of after.effects ?? []) {
+      const before = record.effects?.find(({ key }) => key === effect.key);
+      if (before === effect) continue;
+      const name = nameOf(after.id, effect.slot, effect.ordinal);
+      if (effect.state === "done") this.#targets.receipt(name);
+      if (before?.state === "uncertain" && command["decision"] === "repeat") this.#targets.repeats(name);
+    }
   }
 
   #end(after: Task, seen: Seen): void {

@@ -1,5 +1,6 @@
 import type { Wire as ElectionWire } from "../election/peer.ts";
 import type { AckStatus } from "./client-book.ts";
+import type { Asked, Told } from "./target-book.ts";
 import type { Position, StoredEntry } from "./ledger-core.ts";
 
 /** Names one stream of a follower to its leader, over all restarts. */
@@ -41,11 +42,18 @@ export type LedgerFrame = {
 export type ClientMessage =
   | { readonly kind: "submit"; readonly request: number }
   | { readonly kind: "ack"; readonly request: number; readonly status: AckStatus }
+  | { readonly kind: "decide"; readonly task: string; readonly key: string; readonly decision: string }
   | { readonly kind: "cancel"; readonly task: string }
   | { readonly kind: "canceled"; readonly task: string; readonly state: string };
+
+/** Between peers and what is outside. */
+export type TargetMessage =
+  | { readonly kind: "ask"; readonly call: string; readonly asked: Asked }
+  | { readonly kind: "told"; readonly call: string; readonly told: Told };
 
 /** All that goes over the simulated network. */
 export type Wire =
   | { readonly via: "election"; readonly wire: ElectionWire }
   | LedgerFrame
-  | { readonly via: "client"; readonly message: ClientMessage };
+  | { readonly via: "client"; readonly message: ClientMessage }
+  | { readonly via: "target"; readonly message: TargetMessage };

@@ -1,23 +1,27 @@
 import type { Task } from "../tasks/machine.ts";
 import { Attempt } from "./attempt.ts";
 import { CLAIM_STEP_MS, type Follower, LEASE_MS, Scope, type TaskPeer } from "./drivers.ts";
+import type { Effectors } from "./effector.ts";
+import { KINDS } from "./target-book.ts";
 import { placeOf } from "./task-core.ts";
 
 const NO_LEADER_PAUSE_MS = 500;
 const CAPACITY = 2;
-export const CAPABILITIES = ["isolation:container", "language:*"];
+const CAPABILITIES = ["isolation:container", "language:*", ...KINDS.map((kind) => `effect:${kind}`)];
 
 /** Claims ready tasks in turn and runs what this peer holds, as the package's `Worker`. */
 export class Worker implements Follower {
   readonly #peer: TaskPeer;
+  readonly #effectors: Effectors;
   /** By the index of the lease's token. */
   readonly #running = new Map<number, Attempt>();
   readonly #queued = new Map<string, Scope>();
   readonly #handled = new Set<number>();
   #claiming = 0;
 
-  constructor(peer: TaskPeer) {
+  constructor(peer: TaskPeer, effectors: Effectors) {
     this.#peer = peer;
+    this.#effectors = effectors;
   }
 
   see(task: Task): void {
@@ -37,7 +41,9 @@ export class Worker implements Follower {
 
   #start(task: Task, lease: NonNullable<Task["lease"]>): void {
     const { index } = lease.token;
-    const attempt = new Attempt(this.#peer, { task, lease }, () => this.#running.delete(index));
+    const attempt = new Attempt({ peer: this.#peer, effectors: this.#effectors }, { task, lease }, () =>
+      this.#running.delete(index),
+    );
     this.#running.set(index, attempt);
     attempt.start();
   }
