@@ -1,4 +1,5 @@
 import { type Clock, equalBytes, InvalidInputError } from "@chorus/kernel";
+import { digestOf } from "./applied.ts";
 import { DiskFullError, NoLeaderError, OutcomeUnknownError } from "./errors.ts";
 import type { Lead } from "./lead.ts";
 import type { Log } from "./log.ts";
@@ -49,7 +50,7 @@ export class Appender {
   async submit(id: string, command: Uint8Array): Promise<Kept> {
     const known = this.#ports.log.outcome(id);
     if (known !== undefined) {
-      await this.#assertSame(known.index, command);
+      assertSame(known.digest, command);
       return { index: known.index, replicas: await this.#ports.replicate(known.index) };
     }
     const twin = this.#underWay.get(id);
@@ -117,19 +118,21 @@ export class Appender {
     while (log.leads(term) && log.applied.index < last) await log.changed();
     const replicas = replicate(last);
     for (const { id, command, resolve, reject } of batch) {
-      const index = log.outcome(id)?.index;
-      if (index === undefined) reject(new OutcomeUnknownError(id, log.failure));
-      else {
-        const same = index < first ? this.#assertSame(index, command) : Promise.resolve();
-        void Promise.all([replicas, same]).then(([count]) => resolve({ index, replicas: count }), reject);
-      }
+      const outcome = log.outcome(id);
+      if (outcome === undefined) reject(new OutcomeUnknownError(id, log.failure));
+      else
+        void replicas
+          .then((count) => {
+            if (outcome.index < first) assertSame(outcome.digest, command);
+            return { index: outcome.index, replicas: count };
+          })
+          .then(resolve, reject);
     }
   }
+}
 
-  async #assertSame(index: number, command: Uint8Array): Promise<void> {
-    const before = await this.#ports.log.positionAt(index - 1);
-    const [entry] = before === undefined ? [] : await this.#ports.log.read(before, 1);
-    if (entry === undefined || !equalBytes(entry.command, command))
-      throw new InvalidInputError("id", "was used for another command");
-  }
+/** A name stands for one command. The entry of the first one may be gone, its digest is not. */
+function assertSame(digest: Uint8Array, command: Uint8Array): void {
+  if (!equalBytes(digest, digestOf(command)))
+    throw new InvalidInputError("id", "was used for another command");
 }

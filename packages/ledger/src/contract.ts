@@ -73,13 +73,34 @@ export interface ElectedLog {
   isCommittedIn(term: number): Promise<boolean>;
 }
 
-/** Keeps the log. Whoever makes it disposes it, after the ledger. */
+/** An end of a log: index, term and checksum of its last entry. */
+export type LogMark = Pick<StoredEntry, "index" | "term" | "checksum">;
+
+/** A state, and the outcomes that are remembered with it, in place of the entries up to a mark. */
+export interface SnapshotHead extends LogMark {
+  readonly parts: number;
+  /** Checksum of the last part: as with entries, each one's covers all before it, and the mark. */
+  readonly digest: Uint8Array;
+}
+
+/** A piece of a snapshot as it is kept and sent. */
+export interface SnapshotPart {
+  readonly bytes: Uint8Array;
+  readonly checksum: Uint8Array;
+}
+
+/** Keeps the log, and the newest snapshot. Whoever makes it disposes it, after the ledger. */
 export interface LogStore extends Disposable {
-  /** Index of the last entry, 0 when empty. */
+  /** Index of the last entry, that of {@link base} where none is kept. */
   last(): Promise<number>;
   /** Highest index known to be committed, at most {@link last}. */
   committed(): Promise<number>;
-  /** Entries `from`, `from + 1`, … in order, at most `limit`; fewer at the end. A missing index ends the answer. */
+  /** The last entry that was removed with all before it: the log begins after it. Undefined when it is whole. */
+  base(): Promise<LogMark | undefined>;
+  /**
+   * Entries `from`, `from + 1`, … in order, at most `limit`; fewer at the end. A missing index ends the answer, so
+   * there are none where `from` is not after {@link base}.
+   */
   read(from: number, limit: number): Promise<readonly StoredEntry[]>;
   /**
    * Adds entries that follow the last one, and raises the commit index, as one step: all or nothing.
@@ -89,6 +110,29 @@ export interface LogStore extends Disposable {
   append(entries: readonly StoredEntry[], committed: number): Promise<void>;
   /** Removes the entries after `index`, which is not below {@link committed}. Durable when it resolves. */
   truncateAfter(index: number): Promise<void>;
+  /** The newest whole snapshot. */
+  snapshot(): Promise<SnapshotHead | undefined>;
+  /** Parts from number `from` (0 is the first) on, at most `limit`, of the snapshot or of what is staged. */
+  readParts(of: "snapshot" | "staged", from: number, limit: number): Promise<readonly SnapshotPart[]>;
+  /** How many parts of the next snapshot are here, and under which name; undefined when there is none. */
+  staged(): Promise<{ readonly name: string; readonly parts: number } | undefined>;
+  /**
+   * Adds parts to the next snapshot; `from` is the number of those that are staged under that name. 0 begins anew and
+   * drops what was staged. A crash may lose the last of them, and never one in the middle.
+   * @throws `ledger/disk-full` (retryable) when nothing was kept for lack of room
+   */
+  stage(name: string, from: number, parts: readonly SnapshotPart[]): Promise<void>;
+  /** Drops what is staged. */
+  unstage(): Promise<void>;
+  /**
+   * Makes what is staged the snapshot, removes the entries up to `base`, raises the commit index to the snapshot's, and
+   * where its mark is not in the log removes all entries; as one step, durable when it resolves.
+   * @param base a mark of this log or the snapshot's own, not after it
+   * @throws `ledger/disk-full` (retryable) when nothing was changed for lack of room
+   */
+  install(head: SnapshotHead, base: LogMark): Promise<void>;
+  /** Gives back some of the room of what was removed, briefly. @returns false when nothing is left to do */
+  sweep(): Promise<boolean>;
 }
 
 /** Ports of {@link Ledger}; all belong to the caller. */
@@ -113,6 +157,15 @@ export interface LedgerOptions {
   readonly proposeTimeoutMs?: number;
   /** Entries back from the end within which a repeated proposal id is recognised. @default 10000 */
   readonly dedupWindow?: number;
+  /**
+   * Entries after which a snapshot takes the place of the log's head; with a large state later, so that no more is
+   * written for snapshots than four times the commands. @default 10000
+   */
+  readonly snapshotEntries?: number;
+  /** Bytes of commands after which that happens too. @default 16 MiB */
+  readonly snapshotBytes?: number;
+  /** Entries before a snapshot that are kept for followers that are a little behind. @default 4096 */
+  readonly snapshotTrail?: number;
 }
 
 /** A committed proposal. */
@@ -149,7 +202,11 @@ export interface Ledger<S, R> extends AsyncDisposable {
   /** The machine's state after {@link appliedIndex}. */
   state(): S;
   appliedIndex(): number;
-  /** Committed entries from an index (at least 1) on, live, until `signal` fires or the ledger is disposed. */
+  /**
+   * Committed entries from an index (at least 1) on, live, until `signal` fires or the ledger is disposed.
+   * @throws `ledger/truncated` when entries from there on, or from where the reader is, are no longer here: the first
+   * that is has `detail.first`, and {@link state} has what the others made
+   */
   entries(options: { readonly from: number; readonly signal: AbortSignal }): AsyncIterable<LogEntry>;
   /**
    * Resolves when {@link state} has everything that was committed anywhere before the call; any peer asks the admin,

@@ -32,6 +32,8 @@ export function countFor(store: LogStore, isSettledIn: IsSettledIn): void {
 
 async function positionAt(store: LogStore, index: number): Promise<LogPosition> {
   if (index === 0) return { term: 0, index };
+  const base = await store.base();
+  if (base?.index === index) return { term: base.term, index };
   const [entry] = await store.read(index, 1);
   if (entry === undefined) throw new CorruptError("an entry is missing", index);
   return { term: entry.term, index };

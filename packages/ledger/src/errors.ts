@@ -38,6 +38,14 @@ export class CorruptError extends ChorusError {
   }
 }
 
+/** A snapshot took the place of these entries; `detail.first` is the first one that is there. */
+export class TruncatedError extends ChorusError {
+  readonly code = "ledger/truncated";
+  constructor(first: number) {
+    super(`the log begins at index ${first}`, { detail: { first } });
+  }
+}
+
 /** There was no room and nothing was kept. */
 export class DiskFullError extends ChorusError {
   readonly code = "ledger/disk-full";

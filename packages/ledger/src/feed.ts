@@ -1,10 +1,11 @@
 import { equalBytes, errorCode, type Logger, type PeerId, type PeerStream } from "@chorus/kernel";
+import { Bell } from "./bell.ts";
 import type { Position } from "./chain.ts";
 import type { StoredEntry } from "./contract.ts";
-import { ProtocolError } from "./errors.ts";
+import { ProtocolError, TruncatedError } from "./errors.ts";
 import type { Lead } from "./lead.ts";
 import type { Log } from "./log.ts";
-import { encodeResponse, FRAME_BYTES, parseRequest, type Request, type Response } from "./wire.ts";
+import { BURST, encodeResponse, FRAME_BYTES, parseRequest, type Request, type Response } from "./wire.ts";
 
 const CHUNK = 256;
 /** Requests of one follower that may be under way; its next ones wait in its stream. */
@@ -19,7 +20,7 @@ export type Submit = (
 interface FeedPorts {
   readonly log: Pick<
     Log<unknown, unknown>,
-    "applied" | "last" | "leads" | "failure" | "positionAt" | "readAll" | "changed"
+    "applied" | "last" | "leads" | "failure" | "positionAt" | "readAll" | "changed" | "history" | "transfers"
   >;
   readonly lead: Pick<Lead, "take" | "copied" | "readIndex">;
   readonly logger: Logger;
@@ -32,7 +33,7 @@ export class Feed {
   /** One for each follower: an older stream of the same peer is a ghost, and no second copy. */
   readonly #sessions = new Map<PeerId, Session>();
   readonly #newest = new Map<PeerId, PeerStream>();
-  readonly #waiting = new Set<() => void>();
+  readonly #bell = new Bell();
 
   constructor(ports: FeedPorts) {
     this.#ports = ports;
@@ -50,15 +51,7 @@ export class Feed {
 
   /** Resolves when more copies may be known. */
   changed(signal: AbortSignal): Promise<void> {
-    return new Promise((resolve) => {
-      const done = (): void => {
-        signal.removeEventListener("abort", done);
-        this.#waiting.delete(done);
-        resolve();
-      };
-      this.#waiting.add(done);
-      signal.addEventListener("abort", done);
-    });
+    return this.#bell.rung(signal);
   }
 
   /** Serves one follower until either side ends. */
@@ -74,7 +67,7 @@ export class Feed {
       await stream.close();
       return;
     }
-    const session = new Session(stream, { ...this.#ports, term: taken }, () => this.#wake());
+    const session = new Session(stream, { ...this.#ports, term: taken }, () => this.#bell.ring());
     this.#sessions.get(stream.peer)?.end(new Error("the follower came again"));
     this.#sessions.set(stream.peer, session);
     try {
@@ -82,17 +75,13 @@ export class Feed {
     } finally {
       if (this.#sessions.get(stream.peer) === session) this.#sessions.delete(stream.peer);
       if (this.#newest.get(stream.peer) === stream) this.#newest.delete(stream.peer);
-      this.#wake();
+      this.#bell.ring();
     }
   }
 
   /** Ends all sessions, for example when the lead is lost. */
   stop(reason: Error): void {
     for (const session of this.#sessions.values()) session.end(reason);
-  }
-
-  #wake(): void {
-    for (const resolve of this.#waiting) resolve();
   }
 }
 
@@ -108,6 +97,9 @@ class Session {
   readonly #onDurable: () => void;
   readonly #ended = new AbortController();
   #pumping: Promise<void> | undefined;
+  /** The logs were compared once: what is acknowledged counts. */
+  #compared = false;
+  #pin: Disposable | undefined;
   #sent: Promise<void> = Promise.resolve();
   #requests = 0;
   #onAnswered: (() => void) | undefined;
@@ -125,6 +117,7 @@ class Session {
     } finally {
       this.#ended.abort();
       await this.#pumping;
+      this.#unpin();
     }
   }
 
@@ -135,6 +128,7 @@ class Session {
 
   async #handle(request: Request): Promise<void> {
     if (request.kind === "follow") await this.#follow(request);
+    else if (request.kind === "fetch") await this.#fetch(request);
     else if (request.kind === "ack") await this.#acknowledge(request.index);
     else if (request.kind === "read") await this.#begin(this.#read(request.number));
     else await this.#begin(this.#propose(request.id, request.command));
@@ -145,12 +139,16 @@ class Session {
     const { last, lastChecksum, committed, committedChecksum } = request;
     const at = await this.#match(last, lastChecksum);
     if (at !== undefined) {
-      this.#pumping = this.#pump(at).catch((error: unknown) =>
-        this.end(error instanceof Error ? error : new ProtocolError("feeding failed")),
-      );
+      this.#unpin();
+      this.#compared = true;
+      this.#pumping = this.#pump(at).catch((error: unknown) => this.#onPumpEnd(error));
       return;
     }
     const shared = committed < last ? await this.#match(committed, committedChecksum) : undefined;
+    if (shared === undefined && committed < this.#ports.log.history.base.index) {
+      await this.#offer();
+      return;
+    }
     if (shared === undefined)
       this.#ports.logger.error("follower holds committed entries that this log does not have", {
         peer: this.#stream.peer,
@@ -160,6 +158,36 @@ class Session {
     await this.#send({ kind: shared === undefined ? "diverged" : "rewind" });
   }
 
+  /** The entries that the follower lacks are gone: it is offered what took their place. */
+  async #onPumpEnd(error: unknown): Promise<void> {
+    if (error instanceof TruncatedError) {
+      this.#pumping = undefined;
+      await this.#offer().catch(() => undefined);
+    } else this.end(error instanceof Error ? error : new ProtocolError("feeding failed"));
+  }
+
+  async #offer(): Promise<void> {
+    const { log } = this.#ports;
+    const { head } = log.history;
+    if (head === undefined) throw new ProtocolError("there is no snapshot");
+    this.#pin ??= log.transfers.pin();
+    const { index, term, checksum, parts, digest } = head;
+    await this.#send({ kind: "snapshot", index, term, checksum, parts, digest });
+  }
+
+  async #fetch({ digest, from }: Request & { kind: "fetch" }): Promise<void> {
+    if (this.#pumping !== undefined) throw new ProtocolError("a snapshot was asked for that was not offered");
+    const parts = await this.#ports.log.history.parts(digest, from, BURST);
+    if (parts === undefined) await this.#offer();
+    for (const [i, { bytes, checksum }] of (parts ?? []).entries())
+      await this.#send({ kind: "part", number: from + i, bytes, checksum });
+  }
+
+  #unpin(): void {
+    this.#pin?.[Symbol.dispose]();
+    this.#pin = undefined;
+  }
+
   async #match(index: number, checksum: Uint8Array): Promise<Position | undefined> {
     const own = await this.#ports.log.positionAt(index);
     return own !== undefined && equalBytes(own.checksum, checksum) ? own : undefined;
@@ -167,7 +195,7 @@ class Session {
 
   async #acknowledge(index: number): Promise<void> {
     const { lead, log, term } = this.#ports;
-    if (this.#pumping === undefined) throw new ProtocolError("acknowledged before it followed");
+    if (!this.#compared) throw new ProtocolError("acknowledged before it followed");
     this.durable = Math.max(this.durable, Math.min(index, log.last.index));
     this.#onDurable();
     await lead.copied(this.#stream.peer, term, this.durable);

@@ -1,7 +1,9 @@
 import { type Clock, errorCode, type Logger, type PeerStream, type Streams } from "@chorus/kernel";
 import type { Epoch } from "./epoch.ts";
 import { CorruptError, DiskFullError, ProtocolError } from "./errors.ts";
-import type { Log, Reply } from "./log.ts";
+import { type Answer, Intake } from "./intake.ts";
+import type { Reply } from "./core/state.ts";
+import type { Log } from "./log.ts";
 import type { Proposals } from "./proposals.ts";
 import type { Reads } from "./reads.ts";
 import { encodeRequest, parseResponse, PROTOCOL, type Request, type Response } from "./wire.ts";
@@ -56,11 +58,18 @@ export class Follower {
     const { streams, log, proposals, reads } = this.#ports;
     const stream = await streams.open(admin.peer, PROTOCOL, { signal: over });
     const abort = (): void => stream.abort(new Error("leadership changed"));
+    const intake = new Intake(log, admin.term);
     over.addEventListener("abort", abort);
     try {
       await reply(stream, await log.follow(admin.term));
-      for await (const frame of stream.frames) await this.#handle(stream, parseResponse(frame), admin.term);
+      for await (const frame of stream.frames) {
+        const response = parseResponse(frame);
+        if (response.kind === "snapshot") await reply(stream, await intake.offered(response));
+        else if (response.kind === "part") await reply(stream, await intake.take(response.number, response));
+        else await this.#handle(stream, response, admin.term);
+      }
     } finally {
+      intake.end();
       over.removeEventListener("abort", abort);
       proposals.detach();
       reads.detach();
@@ -68,7 +77,11 @@ export class Follower {
     }
   }
 
-  async #handle(stream: PeerStream, response: Response, term: number): Promise<void> {
+  async #handle(
+    stream: PeerStream,
+    response: Exclude<Response, { kind: "snapshot" | "part" }>,
+    term: number,
+  ): Promise<void> {
     const { log, proposals, reads } = this.#ports;
     switch (response.kind) {
       case "entries":
@@ -100,9 +113,11 @@ export class Follower {
   }
 }
 
-async function reply(stream: PeerStream, replies: readonly Reply[]): Promise<void> {
+async function reply(stream: PeerStream, replies: readonly (Reply | Answer)[]): Promise<void> {
   for (const one of replies) {
-    if (one.kind === "acknowledge") await send(stream, { kind: "ack", index: one.index });
+    if (one.kind === "fetch") {
+      if ("digest" in one) await send(stream, one);
+    } else if (one.kind === "acknowledge") await send(stream, { kind: "ack", index: one.index });
     else {
       const { probe, committed } = one;
       await send(stream, {

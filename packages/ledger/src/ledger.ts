@@ -12,7 +12,7 @@ import type {
 } from "./contract.ts";
 import { countFor } from "./elected-log.ts";
 import { Epochs } from "./epoch.ts";
-import { ClosedError } from "./errors.ts";
+import { ClosedError, TruncatedError } from "./errors.ts";
 import { Feed } from "./feed.ts";
 import { Follower } from "./follower.ts";
 import { Lead } from "./lead.ts";
@@ -38,7 +38,9 @@ export async function ledger<S, R>(
   const { clock, leadership } = components;
   const window = Math.max(MIN_WINDOW, options.dedupWindow ?? 10_000);
   const elected = leadership.term && (() => leadership.term?.() ?? 0);
-  const log = new Log<S, R>({ store, machine, logger, clock, window, elected });
+  const { snapshotEntries = 10_000, snapshotBytes = 16_777_216, snapshotTrail = 4096 } = options;
+  const snapshots = { entries: snapshotEntries, bytes: snapshotBytes, trail: snapshotTrail };
+  const log = new Log<S, R>({ store, machine, logger, clock, window, elected, snapshots });
   await log.open();
   return new RunningLedger(log, { ...components, logger }, options);
 }
@@ -118,7 +120,9 @@ class RunningLedger<S, R> implements Ledger<S, R> {
     if (!Number.isSafeInteger(from) || from < 1)
       throw new InvalidInputError("from", "must be an index from 1 on");
     await this.#reach(from - 1, signal);
-    let at: Position = (await this.#log.positionAt(from - 1)) ?? GENESIS;
+    const before = signal.aborted ? GENESIS : await this.#log.positionAt(from - 1);
+    if (before === undefined) throw new TruncatedError(this.#log.history.base.index + 1);
+    let at: Position = before;
     while (!signal.aborted && (await this.#reach(at.index + 1, signal))) {
       for (const entry of await this.#log.read(at, CHUNK)) {
         if (signal.aborted) return;

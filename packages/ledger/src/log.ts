@@ -1,24 +1,30 @@
 import type { Clock, Logger, PeerId } from "@chorus/kernel";
-import { Applied, type Outcome } from "./applied.ts";
+import { Applied, type Restored } from "./applied.ts";
+import { Bell } from "./bell.ts";
 import { type Draft, GENESIS, type Position } from "./chain.ts";
-import type { LogStore, StateMachine, StoredEntry } from "./contract.ts";
+import type { LogMark, LogStore, SnapshotHead, StateMachine, StoredEntry } from "./contract.ts";
+import { CommitNote } from "./commit-note.ts";
+import { isSettled } from "./core/leading.ts";
 import {
   type Effect,
   type Input,
+  isReply,
   lastOf,
   positionOf,
   type Refusal,
+  type Reply,
   start,
   type State,
 } from "./core/state.ts";
-import { isSettled } from "./core/leading.ts";
 import { step } from "./core/step.ts";
 import { ClosedError, CorruptError, DiskFullError, NoLeaderError, ProtocolError } from "./errors.ts";
-import { readAfter } from "./log-reader.ts";
-
-const CHUNK = 256;
-/** A commit index that no write has taken along is written alone after this. */
-const NOTE_MS = 500;
+import { Health } from "./health.ts";
+import { History } from "./history.ts";
+import type { Outcome } from "./outcome.ts";
+import { toError } from "./refusals.ts";
+import { replay } from "./replay.ts";
+import type { Pieces } from "./snapshot.ts";
+import { type SnapshotRules, Snapshots } from "./snapshots.ts";
 
 interface LogPorts<S, R> {
   readonly store: LogStore;
@@ -29,10 +35,8 @@ interface LogPorts<S, R> {
   readonly window: number;
   /** The election's highest term at this peer; undefined where there are no elections. */
   readonly elected: (() => number) | undefined;
+  readonly snapshots: SnapshotRules;
 }
-
-/** What a follower has to say to its leader after a step. */
-export type Reply = Effect & { kind: "ask" | "acknowledge" };
 
 type StoreEffect = Effect & { kind: "store" };
 
@@ -40,18 +44,39 @@ type StoreEffect = Effect & { kind: "store" };
 export class Log<S, R> {
   readonly #ports: LogPorts<S, R>;
   readonly #applied: Applied<S, R>;
-  readonly #waiting = new Set<() => void>();
+  readonly #history: History;
+  readonly #snapshots: Snapshots;
+  readonly #bell = new Bell();
   readonly #closing = new AbortController();
+  readonly #health: Health;
+  readonly #note: CommitNote;
   #core: State;
-  /** The commit index on the disk. */
-  #noted: Pick<Position, "index" | "term"> = GENESIS;
-  #noteDue = false;
-  #failure: Error | undefined;
   #writing: Promise<unknown> = Promise.resolve();
 
   constructor(ports: LogPorts<S, R>) {
     this.#ports = ports;
     this.#applied = new Applied(ports.machine, ports.window);
+    this.#health = new Health({
+      ...ports,
+      appliedIndex: () => this.applied.index,
+      onFailure: () => this.#bell.ring(),
+    });
+    this.#note = new CommitNote({
+      ...ports,
+      closing: this.#closing.signal,
+      write: () => this.#exclusive(() => this.#writeNote()),
+    });
+    this.#history = new History({ store: ports.store, fail: (error) => this.fail(error) });
+    this.#snapshots = new Snapshots({
+      ...ports,
+      rules: ports.snapshots,
+      capture: () => this.#applied.capture(),
+      markAt: async (index) => (await this.positionAt(index)) ?? this.#history.base,
+      install: (head, base) => this.#exclusive(() => this.#replace(head, base)),
+      stopping: this.#closing.signal,
+      isOver: () => this.failure !== undefined || this.#closing.signal.aborted,
+      fail: (error) => this.fail(error),
+    });
     this.#core = start({ fixed: ports.elected === undefined, committed: GENESIS, tail: [] });
   }
 
@@ -69,13 +94,18 @@ export class Log<S, R> {
     return lastOf(this.#core);
   }
 
+  /** What was removed, and what is in its place. */
+  get history(): Pick<History, "base" | "head" | "parts"> {
+    return this.#history;
+  }
+
   get uncommitted(): number {
     return this.#core.tail.length;
   }
 
   /** Why nothing can be written any more. */
   get failure(): Error | undefined {
-    return this.#failure;
+    return this.#health.failure;
   }
 
   outcome(id: string): Outcome<R> | undefined {
@@ -84,7 +114,7 @@ export class Log<S, R> {
 
   /** True while this log is the leader's in that term. */
   leads(term: number): boolean {
-    return this.#failure === undefined && this.#core.role === "leader" && this.#core.term === term;
+    return this.failure === undefined && this.#core.role === "leader" && this.#core.term === term;
   }
 
   /** True when all that older terms committed is known to be committed here: a leader knows with its own first entry. */
@@ -102,18 +132,16 @@ export class Log<S, R> {
     const { store } = this.#ports;
     const tail: StoredEntry[] = [];
     try {
-      const [last, committed] = [await store.last(), await store.committed()];
-      if (committed > last) throw new CorruptError("committed entries are missing", last + 1);
-      for (let at: Position = this.applied; at.index < last; at = tail.at(-1) ?? this.applied) {
-        const entries = await readAfter(store, at, CHUNK);
-        this.#applied.apply(entries.filter(({ index }) => index <= committed));
-        tail.push(...entries.filter(({ index }) => index > committed));
-      }
+      await this.#history.open();
+      const parts = { store, applied: this.#applied, snapshots: this.#snapshots };
+      await replay(parts, this.#history.head, tail);
     } catch (error) {
       this.fail(error);
     }
-    this.#noted = this.applied;
+    this.#note.is(this.applied);
     this.#core = start({ fixed: this.#core.fixed, committed: this.applied, tail });
+    this.#snapshots.sweep();
+    this.#snapshots.applied([]);
   }
 
   /** Begins to lead. @throws NoLeaderError when the term is over, or behind this log */
@@ -166,15 +194,31 @@ export class Log<S, R> {
     return this.#advance(() => ({ kind: "entries", term, entries, committed, elected: this.#elected() }));
   }
 
-  /** Checked entries after a position, applied ones only. */
+  /** The leader offers a snapshot in place of entries that it no longer has. */
+  offer(term: number, mark: LogMark): Promise<readonly Reply[]> {
+    return this.#advance(() => ({ kind: "offer", term, mark, elected: this.#elected() }));
+  }
+
+  /** Puts the leader's snapshot, all of which is staged, in the place of this log. */
+  async install(term: number, head: SnapshotHead): Promise<readonly Reply[]> {
+    const pieces = await this.#snapshots.received(head);
+    return this.#exclusive(() => {
+      const { index, term: of, checksum } = head;
+      const mark = { index, term: of, checksum };
+      const input = { kind: "install", term, mark, elected: this.#elected() } as const;
+      return this.#step(input, () => this.#restore(head, pieces));
+    });
+  }
+
+  /** Pieces of a snapshot on their way here, and to others. */
+  get transfers(): Pick<Snapshots, "begin" | "keep" | "end" | "pin"> {
+    return this.#snapshots;
+  }
+
+  /** Checked entries after a position, applied ones only. @throws TruncatedError */
   async read(after: Position, limit: number): Promise<readonly StoredEntry[]> {
     const available = Math.min(limit, this.applied.index - after.index);
-    if (available <= 0) return [];
-    try {
-      return await readAfter(this.#ports.store, after, available);
-    } catch (error) {
-      throw this.fail(error);
-    }
+    return available <= 0 ? [] : this.#history.read(after, available);
   }
 
   /** Entries after a position, those included that are not committed yet. */
@@ -184,56 +228,30 @@ export class Log<S, R> {
     return skipped < 0 ? this.read(after, limit) : tail.slice(skipped, skipped + limit);
   }
 
-  /** Where this log stood at an index, undefined beyond its end. */
+  /** Where this log stood at an index, undefined beyond its end and where that was removed. */
   async positionAt(index: number): Promise<Position | undefined> {
-    if (index === 0) return GENESIS;
     if (index > this.last.index) return undefined;
-    const recent = positionOf(this.#core, index);
-    if (recent !== undefined) return recent;
-    const [entry] = await this.#ports.store.read(index, 1);
-    if (entry === undefined) throw this.fail(new CorruptError("an entry is missing", index));
-    return entry;
+    return positionOf(this.#core, index) ?? this.#history.positionAt(index);
   }
 
   /** Resolves when something was appended or applied, the role changed, or nothing ever will be. */
   changed(signal?: AbortSignal): Promise<void> {
-    return new Promise((resolve) => {
-      const done = (): void => {
-        signal?.removeEventListener("abort", done);
-        this.#waiting.delete(done);
-        resolve();
-      };
-      this.#waiting.add(done);
-      signal?.addEventListener("abort", done);
-    });
+    return this.#bell.rung(signal);
   }
 
   /** Stops writing for good and raises the alarm once. @returns the first failure */
   fail(error: unknown): Error {
-    if (this.#failure !== undefined) return this.#failure;
-    const failure =
-      error instanceof CorruptError || error instanceof ClosedError
-        ? error
-        : new CorruptError("the store or the machine failed", this.applied.index + 1, error);
-    this.#failure = failure;
-    if (failure instanceof CorruptError)
-      this.#ports.logger.error("ledger is read-only", {
-        code: failure.code,
-        ...failure.detail,
-        cause: error,
-      });
-    this.#wake();
-    return failure;
+    return this.#health.fail(error);
   }
 
   /** Waits for the write under way. */
   async close(): Promise<void> {
     this.#closing.abort(new ClosedError());
-    if (this.#noted.index < this.#core.committed.index)
-      await this.#exclusive(() => this.#note()).catch(() => undefined);
+    await this.#exclusive(() => this.#writeNote()).catch(() => undefined);
     this.fail(new ClosedError());
     await this.#writing;
-    this.#wake();
+    await this.#snapshots.stopped();
+    this.#bell.ring();
   }
 
   #elected(): number {
@@ -242,7 +260,7 @@ export class Log<S, R> {
 
   #exclusive<T>(action: () => Promise<T>): Promise<T> {
     const result = this.#writing.then(() => {
-      if (this.#failure) throw this.#failure;
+      if (this.failure) throw this.failure;
       return action();
     });
     this.#writing = result.catch(() => undefined);
@@ -254,24 +272,48 @@ export class Log<S, R> {
     return this.#exclusive(() => this.#step(input()));
   }
 
-  async #step(input: Input): Promise<readonly Reply[]> {
+  /** @param snapshot what an `install` effect installs */
+  async #step(input: Input, snapshot?: () => Restored<S, R>): Promise<readonly Reply[]> {
     const { state, effects } = step(this.#core, input);
-    const write = effects.find((effect) => effect.kind === "store");
-    if (write !== undefined) await this.#write(write);
-    if (write?.committed === state.committed.index) this.#noted = state.committed;
+    const written = await this.#carryOut(effects, snapshot);
+    if (written === state.committed.index) this.#note.is(state.committed);
     this.#core = state;
-    const replies: Reply[] = [];
     for (const effect of effects) {
-      if (effect.kind === "refuse") throw this.#refusal(effect.problem);
+      if (effect.kind === "refuse") throw this.#refused(effect.problem);
       if (effect.kind === "apply") this.#apply(effect.entries);
-      if (effect.kind === "ask" || effect.kind === "acknowledge") replies.push(effect);
     }
-    if (write !== undefined)
+    const replies = effects.filter(isReply);
+    if (written !== undefined)
       replies.push(...(await this.#step({ kind: "stored", elected: this.#elected() })));
-    if (state.committed.term > this.#noted.term) await this.#note();
-    else if (state.committed.index > this.#noted.index) this.#noteLater();
-    this.#wake();
+    if (this.#note.isUrgent(state.committed)) await this.#writeNote();
+    else if (this.#note.isBehind(state.committed)) this.#note.later();
+    this.#bell.ring();
     return replies;
+  }
+
+  /** Does what a step wants on the disk. @returns the commit index that is there then, undefined when it wants nothing */
+  async #carryOut(
+    effects: readonly Effect[],
+    snapshot: (() => Restored<S, R>) | undefined,
+  ): Promise<number | undefined> {
+    for (const effect of effects) {
+      if (effect.kind === "store") {
+        await this.#write(effect);
+        return effect.committed;
+      }
+      if (effect.kind === "install") {
+        await this.#install(snapshot?.());
+        return effect.mark.index;
+      }
+    }
+    return undefined;
+  }
+
+  #refused(problem: Refusal): Error {
+    if (problem === "the term is behind the log")
+      this.#ports.logger.error("admin's term is behind its own log", { log: this.last.term });
+    const error = toError(problem, this.applied.index);
+    return error instanceof CorruptError ? this.fail(error) : error;
   }
 
   #apply(entries: readonly StoredEntry[]): void {
@@ -279,6 +321,31 @@ export class Log<S, R> {
       this.#applied.apply(entries);
     } catch (error) {
       throw this.fail(error);
+    }
+    this.#snapshots.applied(entries);
+  }
+
+  #restore(head: SnapshotHead, pieces: Pieces): Restored<S, R> {
+    try {
+      return this.#applied.restore(head, pieces);
+    } catch (error) {
+      throw this.fail(error);
+    }
+  }
+
+  async #install(restored: Restored<S, R> | undefined): Promise<void> {
+    if (restored === undefined) throw new ProtocolError("there is no snapshot to install");
+    await this.#replace(restored.head, restored.head);
+    this.#applied.become(restored);
+    this.#snapshots.known(restored.size);
+  }
+
+  /** The disk holds the snapshot in place of the entries up to `base`. */
+  async #replace(head: SnapshotHead, base: LogMark): Promise<void> {
+    try {
+      await this.#history.install(head, base);
+    } catch (error) {
+      throw error instanceof DiskFullError ? error : this.fail(error);
     }
   }
 
@@ -298,48 +365,10 @@ export class Log<S, R> {
   }
 
   /** Writes the commit index alone. */
-  async #note(): Promise<void> {
+  async #writeNote(): Promise<void> {
     const { committed } = this.#core;
-    if (committed.index <= this.#noted.index && committed.term <= this.#noted.term) return;
+    if (!this.#note.isBehind(committed)) return;
     await this.#write({ kind: "store", keep: this.last.index, entries: [], committed: committed.index });
-    this.#noted = committed;
-  }
-
-  /** Commits follow each other closely, and the next entries take the index along. */
-  #noteLater(): void {
-    if (this.#noteDue) return;
-    this.#noteDue = true;
-    const { signal } = this.#closing;
-    void this.#ports.clock
-      .sleep(NOTE_MS, { signal })
-      .then(() => {
-        this.#noteDue = false;
-        return this.#exclusive(() => this.#note());
-      })
-      // A full disk: the next write takes it along. Anything else has made the log read-only.
-      .catch(() => undefined);
-  }
-
-  #refusal(problem: Refusal): Error {
-    const { logger } = this.#ports;
-    switch (problem) {
-      case "the term is behind the log":
-        logger.error("admin's term is behind its own log", { log: this.last.term });
-        return new NoLeaderError(problem);
-      case "a newer term is known":
-      case "this peer does not lead":
-        return new NoLeaderError(problem);
-      case "committed entries differ":
-        return this.fail(
-          new CorruptError("the admin's log does not contain what is committed here", this.applied.index),
-        );
-      case "this peer does not follow that leader":
-      case "an entry does not continue the log":
-        return new ProtocolError(problem);
-    }
-  }
-
-  #wake(): void {
-    for (const resolve of this.#waiting) resolve();
+    this.#note.is(committed);
   }
 }

@@ -1,5 +1,5 @@
 import { type ChorusError, type Clock, equalBytes, InvalidInputError } from "@chorus/kernel";
-import type { Outcome } from "./applied.ts";
+import type { Outcome } from "./outcome.ts";
 import type { Kept } from "./appender.ts";
 import type { Proposed } from "./contract.ts";
 import { DiskFullError, NoLeaderError, OutcomeUnknownError } from "./errors.ts";

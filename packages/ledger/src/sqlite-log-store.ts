@@ -1,13 +1,16 @@
 import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import type { LogStore, StoredEntry } from "./contract.ts";
+import { equalBytes } from "@chorus/kernel";
+import type { LogMark, LogStore, SnapshotHead, StoredEntry } from "./contract.ts";
 import { DiskFullError, LogStoreError } from "./errors.ts";
+import { SNAPSHOT_SCHEMA, SqliteSnapshots } from "./sqlite-snapshots.ts";
 
 const SCHEMA = `
 CREATE TABLE IF NOT EXISTS entries (
   idx INTEGER PRIMARY KEY, term INTEGER NOT NULL, id TEXT NOT NULL, command BLOB NOT NULL, checksum BLOB NOT NULL
 ) STRICT;
+CREATE TABLE IF NOT EXISTS opened (slot INTEGER PRIMARY KEY) STRICT;
 CREATE TABLE IF NOT EXISTS committed (slot INTEGER PRIMARY KEY, idx INTEGER NOT NULL, inverse INTEGER NOT NULL) STRICT;
 `;
 
@@ -15,52 +18,120 @@ CREATE TABLE IF NOT EXISTS committed (slot INTEGER PRIMARY KEY, idx INTEGER NOT 
 const SQLITE_FULL = 13;
 
 /**
- * Keeps the log in a SQLite file: write-ahead journal, flushed with every append, locked against a second process.
+ * Keeps the log in a SQLite file: write-ahead journal, flushed with every append, locked against a second process. The
+ * room of what was removed is used again, the file does not shrink.
  * @throws `ledger/store-failed` when the file cannot be opened
  */
 export function sqliteLogStore(file: string): LogStore {
-  const database = open(file);
-  const { last, committed, read, insert, commit, truncate } = statements(database);
-  const lastIndex = (): number => integer(last.get()?.["idx"] ?? 0);
-  const committedIndex = (): number => {
-    const row = committed.get();
+  const log = new SqliteLog(open(file));
+  const { snapshots } = log;
+  return {
+    last: async () => log.last,
+    committed: async () => log.committed,
+    base: async () => log.base,
+    read: async (from, limit) => log.read(from, limit),
+    append: async (entries, committed) => log.append(entries, committed),
+    truncateAfter: async (index) => log.truncateAfter(index),
+    snapshot: async () => snapshots.kept?.head,
+    readParts: async (of, from, limit) => snapshots.readParts(of, from, limit),
+    staged: async () => snapshots.staged(),
+    stage: async (name, from, parts) => log.change(() => snapshots.stage(name, from, parts), "NORMAL"),
+    unstage: async () => log.change(() => snapshots.unstage(), "NORMAL"),
+    install: async (head, base) => log.install(head, base),
+    sweep: async () => log.change(() => snapshots.sweep(), "NORMAL"),
+    [Symbol.dispose]: () => log.close(),
+  };
+}
+
+class SqliteLog {
+  readonly snapshots: SqliteSnapshots;
+  readonly #database: DatabaseSync;
+  readonly #statements: ReturnType<typeof statements>;
+
+  constructor(database: DatabaseSync) {
+    this.#database = database;
+    this.#statements = statements(database);
+    this.snapshots = new SqliteSnapshots(database);
+  }
+
+  get base(): LogMark | undefined {
+    return this.snapshots.kept?.base;
+  }
+
+  get last(): number {
+    return Math.max(this.base?.index ?? 0, integer(this.#statements.last.get()?.["idx"] ?? 0));
+  }
+
+  get committed(): number {
+    const row = this.#statements.committed.get();
     if (row === undefined) return 0;
     const index = integer(row["idx"]);
     if (integer(row["inverse"]) !== -index) throw new LogStoreError("the commit index is damaged");
     return index;
-  };
-  const transaction = (action: () => void): void => {
-    database.exec("BEGIN IMMEDIATE");
+  }
+
+  read(from: number, limit: number): readonly StoredEntry[] {
+    if (from <= (this.base?.index ?? 0)) return [];
+    return contiguous(from, this.#statements.read.all(from, limit).map(parseRow));
+  }
+
+  append(entries: readonly StoredEntry[], committed: number): void {
+    this.change(() => {
+      let next = this.last + 1;
+      for (const { index, term, id, command, checksum } of entries) {
+        if (index !== next++) throw new LogStoreError(`entry ${index} does not follow`);
+        this.#statements.insert.run(index, term, id, command, checksum);
+      }
+      if (committed >= next || committed < this.committed)
+        throw new LogStoreError(`commit index ${committed} is out of range`);
+      this.#statements.commit.run(committed, -committed);
+    });
+  }
+
+  truncateAfter(index: number): void {
+    if (index < this.committed) throw new LogStoreError("committed entries are never removed");
+    this.change(() => this.#statements.truncate.run(index));
+  }
+
+  install(head: SnapshotHead, base: LogMark): void {
+    const { truncate, commit } = this.#statements;
+    this.change(() => {
+      const known = this.#holds(head);
+      if (!known && base.index !== head.index) throw new LogStoreError("the log does not hold the base");
+      if (!known) truncate.run(head.index);
+      const committed = Math.max(this.committed, head.index);
+      this.snapshots.install({ head, base });
+      commit.run(committed, -committed);
+    });
+    this.snapshots.refresh();
+  }
+
+  /**
+   * One transaction. The log's own entries are flushed with it; the parts of a snapshot become durable with its
+   * installation, whose flush comes after them in the same journal.
+   */
+  change<T>(action: () => T, flush: "FULL" | "NORMAL" = "FULL"): T {
+    this.#database.exec(`PRAGMA synchronous = ${flush}; BEGIN IMMEDIATE`);
     try {
-      action();
-      database.exec("COMMIT");
+      const result = action();
+      this.#database.exec("COMMIT");
+      return result;
     } catch (error) {
-      if (database.isTransaction) database.exec("ROLLBACK");
+      if (this.#database.isTransaction) this.#database.exec("ROLLBACK");
+      this.snapshots.refresh();
       throw isFull(error) ? new DiskFullError(error) : error;
     }
-  };
-  return {
-    last: async () => lastIndex(),
-    committed: async () => committedIndex(),
-    read: async (from, limit) => contiguous(from, read.all(from, limit).map(parseRow)),
-    async append(entries, upTo) {
-      transaction(() => {
-        let next = lastIndex() + 1;
-        for (const { index, term, id, command, checksum } of entries) {
-          if (index !== next++) throw new LogStoreError(`entry ${index} does not follow`);
-          insert.run(index, term, id, command, checksum);
-        }
-        if (upTo >= next || upTo < committedIndex())
-          throw new LogStoreError(`commit index ${upTo} is out of range`);
-        commit.run(upTo, -upTo);
-      });
-    },
-    async truncateAfter(index) {
-      if (index < committedIndex()) throw new LogStoreError("committed entries are never removed");
-      transaction(() => truncate.run(index));
-    },
-    [Symbol.dispose]: () => database.close(),
-  };
+  }
+
+  close(): void {
+    this.#database.close();
+  }
+
+  #holds({ index, checksum }: LogMark): boolean {
+    const { base } = this;
+    const own = index === base?.index ? base.checksum : this.#statements.one.get(index)?.["checksum"];
+    return index >= (base?.index ?? 0) && own instanceof Uint8Array && equalBytes(own, checksum);
+  }
 }
 
 function statements(database: DatabaseSync) {
@@ -73,6 +144,7 @@ function statements(database: DatabaseSync) {
       "INSERT INTO committed VALUES (0, ?, ?) ON CONFLICT (slot) DO UPDATE SET idx = excluded.idx, inverse = excluded.inverse",
     ),
     truncate: database.prepare("DELETE FROM entries WHERE idx > ?"),
+    one: database.prepare("SELECT checksum FROM entries WHERE idx = ?"),
   };
 }
 
@@ -81,8 +153,10 @@ function open(file: string): DatabaseSync {
     mkdirSync(dirname(file), { recursive: true });
     const database = new DatabaseSync(file);
     database.exec("PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;");
-    database.exec(SCHEMA);
-    database.exec("BEGIN IMMEDIATE; COMMIT");
+    database.exec(SCHEMA + SNAPSHOT_SCHEMA);
+    // What a killed process wrote and did not flush is read as if it were flushed, so it is flushed before it counts:
+    // a transaction that changes nothing would write nothing, and a write flushes the whole journal.
+    database.exec("BEGIN IMMEDIATE; DELETE FROM opened; INSERT INTO opened VALUES (0); COMMIT");
     return database;
   } catch (cause) {
     throw new LogStoreError("cannot be opened", cause);

@@ -1,5 +1,5 @@
 import { type Canonical, decodeCanonical, encodeCanonical, InvalidInputError } from "@chorus/kernel";
-import type { StoredEntry } from "./contract.ts";
+import type { SnapshotHead, StoredEntry } from "./contract.ts";
 import { TooLargeError } from "./errors.ts";
 
 /** One session of a learner with the admin: catch-up, live entries, acknowledgements and proposals. */
@@ -8,6 +8,8 @@ const MAX_COMMAND_BYTES = 16_384;
 /** Entries are gathered up to about this size, so that one frame always holds at least one command. */
 export const FRAME_BYTES = 49_152;
 const MAX_BYTES = 131_072;
+/** Parts of a snapshot that one `fetch` brings at most. */
+export const BURST = 8;
 
 /** From a learner to the admin. */
 export type Request =
@@ -19,6 +21,8 @@ export type Request =
       readonly committed: number;
       readonly committedChecksum: Uint8Array;
     }
+  /** Parts of the offered snapshot from a number on, some at a time. */
+  | { readonly kind: "fetch"; readonly digest: Uint8Array; readonly from: number }
   /** Durable here up to this index. */
   | { readonly kind: "ack"; readonly index: number }
   | { readonly kind: "propose"; readonly id: string; readonly command: Uint8Array }
@@ -37,6 +41,14 @@ export type Response =
   | { readonly kind: "rewind" }
   /** Committed entries of the learner are not in the admin's log: one of the two logs is wrong. */
   | { readonly kind: "diverged" }
+  /** The admin no longer has the entries that the follower lacks: this stands for them. It is fetched, or not. */
+  | ({ readonly kind: "snapshot" } & SnapshotHead)
+  | {
+      readonly kind: "part";
+      readonly number: number;
+      readonly bytes: Uint8Array;
+      readonly checksum: Uint8Array;
+    }
   | { readonly kind: "committed"; readonly id: string; readonly index: number; readonly replicas: number }
   /** The proposal was not appended; `retryable` ones are tried again by the learner. */
   | { readonly kind: "rejected"; readonly id: string; readonly code: string; readonly retryable: boolean }
@@ -61,6 +73,7 @@ export function encodeRequest(request: Request): Uint8Array {
 }
 
 export function encodeResponse(response: Response): Uint8Array {
+  if (response.kind === "snapshot") return encodeCanonical({ ...response });
   if (response.kind !== "entries") return encodeCanonical(response);
   return encodeCanonical({
     ...response,
@@ -85,6 +98,8 @@ export function parseRequest(frame: Uint8Array): Request {
     checkCommand(command);
     return { kind, id: parseId(value["id"]), command };
   }
+  if (kind === "fetch")
+    return { kind, digest: bytes(value["digest"], "digest"), from: count(value["from"], "from") };
   if (kind !== "follow") throw new InvalidInputError("kind", "is unknown");
   return {
     kind,
@@ -106,6 +121,11 @@ export function parseResponse(frame: Uint8Array): Response {
     const committed = count(value["committed"], "committed");
     return { kind, term: count(value["term"], "term"), committed, entries: entries.map(parseEntry) };
   }
+  if (kind === "snapshot") return { kind, ...parseHead(value) };
+  if (kind === "part") {
+    const [part, checksum] = [bytes(value["bytes"], "bytes"), bytes(value["checksum"], "checksum")];
+    return { kind, number: count(value["number"], "number"), bytes: part, checksum };
+  }
   if (kind === "refused") return { kind, code: text(value["code"], "code") };
   if (kind === "readable")
     return { kind, number: count(value["number"], "number"), index: count(value["index"], "index") };
@@ -117,6 +137,16 @@ export function parseResponse(frame: Uint8Array): Response {
   if (kind === "rejected")
     return { kind, id, code: text(value["code"], "code"), retryable: value["retryable"] === true };
   throw new InvalidInputError("kind", "is unknown");
+}
+
+function parseHead(value: Readonly<Record<string, Canonical>>): SnapshotHead {
+  return {
+    index: count(value["index"], "index"),
+    term: count(value["term"], "term"),
+    checksum: bytes(value["checksum"], "checksum"),
+    parts: count(value["parts"], "parts"),
+    digest: bytes(value["digest"], "digest"),
+  };
 }
 
 function parseEntry(input: Canonical): StoredEntry {

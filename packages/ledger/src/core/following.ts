@@ -24,8 +24,41 @@ export function rewind(draft: Draft, term: number): void {
   else ask(draft, state.committed);
 }
 
+/** The leader no longer has the entries that this log lacks. */
+export function offer(draft: Draft, { term, mark, elected }: Input & { kind: "offer" }): void {
+  const { state } = draft;
+  if (elected > term) refuse(draft, "a newer term is known");
+  else if (!isFollowing(state, term)) refuse(draft, "this peer does not follow that leader");
+  else if (mark.index <= state.committed.index) refuse(draft, "the snapshot is behind the log");
+  else if (isKnown(state, mark)) ask(draft, mark);
+  else draft.effects.push({ kind: "fetch" });
+}
+
+/**
+ * Takes the snapshot in place of the whole log. Nothing after its mark is kept: this log has another entry there or
+ * none, so what follows was never committed.
+ */
+export function install(draft: Draft, { term, mark, elected }: Input & { kind: "install" }): void {
+  const { state, rules } = draft;
+  if (rules.termAfterFlush && elected > term) refuse(draft, "a newer term is known");
+  else if (!isFollowing(state, term)) refuse(draft, "this peer does not follow that leader");
+  else if (mark.index <= state.committed.index) refuse(draft, "the snapshot is behind the log");
+  else if (isKnown(state, mark)) ask(draft, mark);
+  else {
+    set(draft, { committed: mark, tail: [] });
+    draft.effects.push({ kind: "install", mark });
+    ask(draft, mark);
+  }
+}
+
+/** A log that holds a snapshot's last entry keeps what follows it: it may have acknowledged that. */
+function isKnown(state: State, { index, checksum }: Position): boolean {
+  const own = positionOf(state, index);
+  return own !== undefined && equalBytes(own.checksum, checksum);
+}
+
 function ask(draft: Draft, probe: Position): void {
-  set(draft, { probe });
+  set(draft, { probe, matched: undefined });
   draft.effects.push({ kind: "ask", probe, committed: draft.state.committed });
 }
 

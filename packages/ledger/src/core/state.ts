@@ -39,6 +39,10 @@ export type Input =
   | { readonly kind: "copied"; readonly by: PeerId; readonly term: number; readonly index: number }
   /** The leader does not have the probed position. */
   | { readonly kind: "rewind"; readonly term: number }
+  /** The leader has a snapshot in place of the entries that this log lacks. */
+  | { readonly kind: "offer"; readonly term: number; readonly mark: Position; readonly elected: number }
+  /** The offered snapshot is here as a whole. */
+  | { readonly kind: "install"; readonly term: number; readonly mark: Position; readonly elected: number }
   | {
       readonly kind: "entries";
       readonly term: number;
@@ -57,6 +61,10 @@ export type Effect =
       readonly committed: number;
     }
   | { readonly kind: "apply"; readonly entries: readonly StoredEntry[] }
+  /** Fetches the offered snapshot. */
+  | { readonly kind: "fetch" }
+  /** Puts the snapshot in the place of the whole log; then comes the input `stored`. */
+  | { readonly kind: "install"; readonly mark: Position }
   /** Asks the leader whether it has the probe; `committed` tells it where the two logs must agree. */
   | { readonly kind: "ask"; readonly probe: Position; readonly committed: Position }
   /** Tells the leader what is durable here. */
@@ -64,12 +72,20 @@ export type Effect =
   /** The input is against the rules or out of date; nothing changed. */
   | { readonly kind: "refuse"; readonly problem: Refusal };
 
+/** What a follower has to say to its leader after a step. */
+export type Reply = Extract<Effect, { kind: "ask" | "acknowledge" | "fetch" }>;
+
+export function isReply(effect: Effect): effect is Reply {
+  return effect.kind === "ask" || effect.kind === "acknowledge" || effect.kind === "fetch";
+}
+
 export type Refusal =
   | "a newer term is known"
   | "the term is behind the log"
   | "this peer does not lead"
   | "this peer does not follow that leader"
   | "an entry does not continue the log"
+  | "the snapshot is behind the log"
   | "committed entries differ";
 
 /** The rules that make the log safe; a test switches one off to see that it is missed. */

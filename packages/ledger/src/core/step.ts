@@ -1,5 +1,5 @@
 import { type Draft, set } from "./draft.ts";
-import { acknowledge, follow, rewind, take } from "./following.ts";
+import { acknowledge, follow, install, offer, rewind, take } from "./following.ts";
 import { advance, append, copied, lead } from "./leading.ts";
 import { type Effect, type Input, lastOf, RULES, type Rules, type State } from "./state.ts";
 
@@ -21,12 +21,13 @@ export function step(before: State, input: Input, rules: Rules = RULES): Stepped
 }
 
 function apply(draft: Draft, input: Input): void {
+  if (isHeard(input)) {
+    hear(draft, input);
+    return;
+  }
   switch (input.kind) {
     case "lead":
       lead(draft, input);
-      return;
-    case "follow":
-      follow(draft, input.term, input.elected);
       return;
     case "rest":
       set(draft, { role: "idle", probe: undefined, matched: undefined, copies: new Map() });
@@ -44,8 +45,29 @@ function apply(draft: Draft, input: Input): void {
       if (draft.state.role === "leader" && draft.state.term === input.term)
         copied(draft, input.by, input.index);
       return;
+  }
+}
+
+/** What a follower hears from its leader. */
+type Heard = Extract<Input, { kind: "follow" | "rewind" | "offer" | "install" | "entries" }>;
+
+function isHeard(input: Input): input is Heard {
+  return ["follow", "rewind", "offer", "install", "entries"].includes(input.kind);
+}
+
+function hear(draft: Draft, input: Heard): void {
+  switch (input.kind) {
+    case "follow":
+      follow(draft, input.term, input.elected);
+      return;
     case "rewind":
       rewind(draft, input.term);
+      return;
+    case "offer":
+      offer(draft, input);
+      return;
+    case "install":
+      install(draft, input);
       return;
     case "entries":
       take(draft, input);

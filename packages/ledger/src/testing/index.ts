@@ -3,7 +3,9 @@
  *
  * @packageDocumentation
  */
+export type { LedgerCase } from "./case.ts";
 export { type FakeLeadership, fakeLeadership } from "./fake-leadership.ts";
-export { type LedgerBench, type LedgerCase, ledgerCases } from "./ledger-cases.ts";
+export { ledgerCases } from "./ledger-cases.ts";
+export type { LedgerBench } from "./ledger-mesh.ts";
 export { type LogStoreBench, logStoreCases } from "./log-store-cases.ts";
 export { memoryLogStore } from "./memory-log-store.ts";

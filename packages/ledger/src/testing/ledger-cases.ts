@@ -1,19 +1,9 @@
 import { deepStrictEqual, equal, ok, rejects } from "node:assert/strict";
 import { errorCode } from "@chorus/kernel";
 import { electedLog } from "../elected-log.ts";
-import { type LedgerBench, LedgerMesh } from "./ledger-mesh.ts";
-
-export type { LedgerBench } from "./ledger-mesh.ts";
-
-/** One promise of the ledger. */
-export interface LedgerCase {
-  readonly name: string;
-  /** With fewer voters it says nothing. */
-  readonly atLeast: number;
-  readonly run: (bench: LedgerBench, voters: number) => Promise<void>;
-}
-
-const PATIENCE_MS = 20_000;
+import { agree, electAny, type LedgerCase, patience } from "./case.ts";
+import { LedgerMesh } from "./ledger-mesh.ts";
+import { snapshotCases } from "./snapshot-cases.ts";
 
 /** What a ledger over any log store must do among one, three or five voters. Throws when it does not hold. */
 export const ledgerCases: readonly LedgerCase[] = [
@@ -241,6 +231,7 @@ export const ledgerCases: readonly LedgerCase[] = [
       deepStrictEqual(await agree(mesh, 3), ["a", "b", "c"]);
     },
   },
+  ...snapshotCases,
 ];
 
 const refuses = {
@@ -248,30 +239,6 @@ const refuses = {
   mayVoteFor: async () => false,
   isCommittedIn: async () => false,
 };
-
-function patience(): { readonly signal: AbortSignal } {
-  return { signal: AbortSignal.timeout(PATIENCE_MS) };
-}
-
-/** Waits until all have applied so many commands, and gives the state that is the same for all. */
-async function agree(mesh: LedgerMesh, commands: number): Promise<readonly string[]> {
-  const states: (readonly string[])[] = [];
-  for (const n of mesh.alive) {
-    const { log } = mesh.member(n);
-    for (let index = log.appliedIndex(); log.state().length < commands; index++)
-      await log.waitFor(index + 1, patience());
-    states.push(log.state());
-  }
-  const [first = []] = states;
-  for (const state of states) deepStrictEqual(state, first);
-  return first;
-}
-
-/** Lets one after the other stand until one is elected. */
-async function electAny(mesh: LedgerMesh, among: readonly number[] = mesh.alive): Promise<boolean> {
-  for (const n of among) if (n < mesh.peers.length - 1 && (await mesh.elect(n, among))) return true;
-  return false;
-}
 
 function leaderOf(mesh: LedgerMesh, among: readonly number[]): number {
   const leader = among.find((n) => mesh.leads.of(mesh.member(n).peer).isAdmin());

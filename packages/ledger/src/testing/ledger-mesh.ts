@@ -1,24 +1,16 @@
 import { createSigner, type PeerId, type Signer, silentLogger, systemClock } from "@chorus/kernel";
 import { type MemoryNetwork, type MemoryPeer, memoryNetwork } from "@chorus/kernel/testing";
-import type { Ledger, LogStore, StateMachine } from "../contract.ts";
+import type { Ledger, LedgerOptions, LogStore } from "../contract.ts";
 import { electedLog } from "../elected-log.ts";
 import { ledger } from "../ledger.ts";
 import { type FakeLeadership, fakeLeadership } from "./fake-leadership.ts";
+import { listMachine } from "./list-machine.ts";
 
 /** Makes the disks of a mesh. */
 export interface LedgerBench {
   /** The store of one member, by number; it has the same content after the one before was disposed. */
   open(member: number): LogStore;
 }
-
-/** Keeps all commands as text, answers with how many there are. */
-const list: StateMachine<readonly string[], number> = {
-  initial: () => [],
-  apply: (state, { command }) => ({
-    state: [...state, new TextDecoder().decode(command)],
-    result: state.length + 1,
-  }),
-};
 
 /** A member of a mesh under test. */
 export interface MeshMember {
@@ -31,7 +23,7 @@ export interface MeshMember {
 /** A store whose writes can be held back, can fail, or end with the process that made them. */
 export class TestDisk {
   readonly store: LogStore;
-  /** Awaited after each write has reached the disk and before the writer knows. */
+  /** Awaited after entries or a snapshot have reached the disk and before the writer knows. */
   afterWrite: () => Promise<void> = async () => undefined;
   #dead = false;
 
@@ -39,19 +31,43 @@ export class TestDisk {
     const alive = (): void => {
       if (this.#dead) throw new Error("the process is dead");
     };
+    const written = async (write: Promise<void>): Promise<void> => {
+      await write;
+      await this.afterWrite();
+      alive();
+    };
     this.store = {
       last: () => inner.last(),
       committed: () => inner.committed(),
+      base: () => inner.base(),
+      snapshot: () => inner.snapshot(),
+      staged: () => inner.staged(),
       read: (from, limit) => inner.read(from, limit),
+      readParts: (of, from, limit) => inner.readParts(of, from, limit),
       append: async (entries, committed) => {
         alive();
-        await inner.append(entries, committed);
-        await this.afterWrite();
-        alive();
+        const appended = inner.append(entries, committed);
+        await (entries.length === 0 ? appended : written(appended));
       },
       truncateAfter: async (index) => {
         alive();
         await inner.truncateAfter(index);
+      },
+      stage: async (name, from, parts) => {
+        alive();
+        await inner.stage(name, from, parts);
+      },
+      unstage: async () => {
+        alive();
+        await inner.unstage();
+      },
+      install: async (head, base) => {
+        alive();
+        await written(inner.install(head, base));
+      },
+      sweep: async () => {
+        alive();
+        return inner.sweep();
       },
       [Symbol.dispose]: () => inner[Symbol.dispose](),
     };
@@ -62,7 +78,7 @@ export class TestDisk {
   }
 }
 
-/** Voters first, then one learner, in one process; the test decides who hears whom, who leads, who dies. */
+/** Voters first, then a learner, and one more that joins late, in one process; the test decides who hears whom, who leads, who dies. */
 export class LedgerMesh implements AsyncDisposable {
   readonly network: MemoryNetwork = memoryNetwork();
   readonly leads: FakeLeadership;
@@ -70,28 +86,28 @@ export class LedgerMesh implements AsyncDisposable {
   readonly #bench: LedgerBench;
   readonly #signers: readonly Signer[];
   readonly #members = new Map<number, MeshMember>();
-  readonly #proposeTimeoutMs: number;
+  readonly #tuning: LedgerOptions;
 
   private constructor(
     bench: LedgerBench,
     signers: readonly Signer[],
-    options: { readonly voters: number; readonly proposeTimeoutMs: number },
+    { voters, ...tuning }: { readonly voters: number } & LedgerOptions,
   ) {
     this.#bench = bench;
     this.#signers = signers;
-    this.#proposeTimeoutMs = options.proposeTimeoutMs;
+    this.#tuning = { commitWindowMs: 0, replicaWaitMs: 0, proposeTimeoutMs: 20_000, ...tuning };
     this.peers = signers.map(({ peer }) => peer);
-    this.leads = fakeLeadership({ voters: this.peers.slice(0, options.voters) });
+    this.leads = fakeLeadership({ voters: this.peers.slice(0, voters) });
   }
 
   static async start(
     bench: LedgerBench,
-    { voters, proposeTimeoutMs = 20_000 }: { readonly voters: number; readonly proposeTimeoutMs?: number },
+    options: { readonly voters: number } & LedgerOptions,
   ): Promise<LedgerMesh> {
-    const numbers = Array.from({ length: voters + 1 }, (_, n) => n);
+    const numbers = Array.from({ length: options.voters + 2 }, (_, n) => n);
     const signers = await Promise.all(numbers.map((n) => createSigner(new Uint8Array(32).fill(n + 1))));
-    const mesh = new LedgerMesh(bench, signers, { voters, proposeTimeoutMs });
-    for (const n of numbers) await mesh.join(n);
+    const mesh = new LedgerMesh(bench, signers, options);
+    for (const n of numbers.slice(0, -1)) await mesh.join(n);
     return mesh;
   }
 
@@ -112,11 +128,8 @@ export class LedgerMesh implements AsyncDisposable {
     const disk = new TestDisk(this.#bench.open(n));
     const at = this.network.join(signer);
     const leadership = this.leads.of(signer.peer);
-    const ports = { streams: at.streams, leadership, store: disk.store, machine: list };
-    const log = await ledger(
-      { ...ports, clock: systemClock, logger: silentLogger },
-      { commitWindowMs: 0, replicaWaitMs: 0, proposeTimeoutMs: this.#proposeTimeoutMs },
-    );
+    const ports = { streams: at.streams, leadership, store: disk.store, machine: listMachine };
+    const log = await ledger({ ...ports, clock: systemClock, logger: silentLogger }, this.#tuning);
     this.#members.set(n, { peer: signer.peer, log, disk, at });
   }
 
