@@ -69,6 +69,14 @@ export interface TaskControls {
   finish(id: string, result: ManualResult, options: { readonly signal: AbortSignal }): Promise<Control>;
   /** Lets a task go that was taken over at this peer; no attempt is used up. */
   handBack(id: string, options: Reasoned): Promise<Control>;
+  /**
+   * A person's word on an effect that waits for one: it happened, it shall be made (again), it shall not, which ends
+   * the task as failed. What was agreed to is one payload: other bytes are asked for anew.
+   */
+  decideEffect(
+    id: string,
+    options: Reasoned & { readonly key: string; readonly decision: "done" | "repeat" | "abandon" },
+  ): Promise<Control>;
 }
 
 interface Reasoned {

@@ -4,6 +4,7 @@ import type { Cancellation, Control, ManualResult, TaskControls } from "./contra
 import type { RunResult } from "./contract-ports.ts";
 import type { TaskId } from "./contract-task.ts";
 import { RefusedError } from "./errors.ts";
+import { UnknownEffectError } from "./effects/effect-errors.ts";
 import type { Entry } from "./entry.ts";
 import type { Peer } from "./peer.ts";
 import type { Worker } from "./worker.ts";
@@ -94,6 +95,16 @@ export class Controls implements TaskControls {
       token,
       reason: this.#cleaned(reason),
     }));
+  }
+
+  async decideEffect(
+    id: string,
+    { key, decision, reason, signal }: Parameters<TaskControls["decideEffect"]>[1],
+  ): Promise<Control> {
+    const effect = this.#peer.record(id)?.effects?.find((one) => one.key === key);
+    if (effect === undefined) throw new UnknownEffectError(id);
+    const about = { key: effect.key, decision, reason: this.#cleaned(reason) };
+    return this.#order(id, signal, (task) => ({ type: "effect-decide", task, ...about }));
   }
 
   async #order(id: string, signal: AbortSignal, commandFor: (task: TaskId) => TaskCommand): Promise<Control> {

@@ -174,6 +174,10 @@ class LiveCoordinator implements Coordinator {
     return this.#controls.handBack(id, options);
   }
 
+  decideEffect(...call: Parameters<Coordinator["decideEffect"]>): Promise<Control> {
+    return this.#controls.decideEffect(...call);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort(new StoppedError());
     this.#outputService?.[Symbol.dispose]();

@@ -1,9 +1,9 @@
-import { encodeCanonical } from "@chorus/kernel";
-import { createSigner } from "@chorus/kernel";
+import { createSigner, encodeCanonical } from "@chorus/kernel";
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import { sealCommand, type TaskCommand } from "../src/command.ts";
-import { type Tasks, taskMachine } from "../src/core/task-machine.ts";
+import { taskMachine } from "../src/core/task-machine.ts";
+import type { Tasks } from "../src/core/tasks.ts";
 import { taskIdOf } from "../src/task-id.ts";
 import { parseTask } from "../src/task-spec.ts";
 

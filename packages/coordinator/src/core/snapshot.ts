@@ -5,7 +5,7 @@ import type { TaskSpec } from "../contract-task.ts";
 import { isTaskId } from "../task-id.ts";
 import { specSchema } from "../task-spec.ts";
 import { indexDependencies } from "./dependencies.ts";
-import type { Tasks } from "./task-machine.ts";
+import type { Tasks } from "./tasks.ts";
 import { transitions } from "./transitions.ts";
 
 /** What a ledger keeps and sends as one piece. */
@@ -49,22 +49,29 @@ function* encodedOf(records: readonly TaskRecord[]): Generator<Uint8Array> {
   for (const { spec: _, ...rest } of records) yield encodeCanonical(rest as unknown as Canonical);
 }
 
+/** Packs the values one after the other; a part is full before the next one begins. */
 function* inParts(values: Iterable<Uint8Array>): Generator<Uint8Array> {
   let part = new Uint8Array(PART_BYTES);
   let used = 0;
-  for (const bytes of values)
-    for (const piece of [lengthOf(bytes), bytes])
-      for (let at = 0; at < piece.length; ) {
-        const room = Math.min(PART_BYTES - used, piece.length - at);
-        part.set(piece.subarray(at, at + room), used);
-        at += room;
-        used += room;
-        if (used < PART_BYTES) continue;
-        yield part;
-        part = new Uint8Array(PART_BYTES);
-        used = 0;
-      }
+  for (const piece of piecesOf(values)) {
+    const first = piece.subarray(0, PART_BYTES - used);
+    part.set(first, used);
+    used += first.length;
+    if (used < PART_BYTES) continue;
+    yield part;
+    part = new Uint8Array(PART_BYTES);
+    part.set(piece.subarray(first.length));
+    used = piece.length - first.length;
+  }
   if (used > 0) yield part.slice(0, used);
+}
+
+/** Each value behind its length, in pieces shorter than a part, so that none ends in more than two of them. */
+function* piecesOf(values: Iterable<Uint8Array>): Generator<Uint8Array> {
+  for (const bytes of values) {
+    yield lengthOf(bytes);
+    for (let at = 0; at < bytes.length; at += PART_BYTES / 2) yield bytes.subarray(at, at + PART_BYTES / 2);
+  }
 }
 
 function lengthOf({ length }: Uint8Array): Uint8Array {

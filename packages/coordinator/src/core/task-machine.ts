@@ -5,15 +5,8 @@ import { cascade, closesCycle, indexDependencies } from "./dependencies.ts";
 import type { CommandContext } from "./reduced.ts";
 import { reduceTask, subjectOf } from "./reduce-task.ts";
 import { restoreTasks, snapshotTasks } from "./snapshot.ts";
+import type { Tasks } from "./tasks.ts";
 import { isTerminal } from "./transitions.ts";
-
-/** The state of {@link TaskMachine}. It is changed in place: a copy of 100,000 tasks per entry would be the cost. */
-export interface Tasks {
-  readonly tasks: Map<string, TaskRecord>;
-  readonly order: TaskId[];
-  /** From a dependency to who waits for it; made from the tasks, not part of a snapshot. */
-  readonly dependents: Map<string, TaskId[]>;
-}
 
 /** What the ledger runs at every peer; fits the `StateMachine` of `@chorus/ledger`. */
 export interface TaskMachine {

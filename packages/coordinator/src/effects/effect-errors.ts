@@ -15,3 +15,11 @@ export class EffectUncertainError extends ChorusError {
     super(`nobody can tell whether the effect ${slot} happened`, { detail: { slot } });
   }
 }
+
+/** The task has no effect of this key, as far as this peer knows. */
+export class UnknownEffectError extends ChorusError {
+  readonly code = "coordinator/unknown-effect";
+  constructor(taskId: string) {
+    super("the task has no such effect here", { detail: { taskId } });
+  }
+}
