@@ -2,7 +2,7 @@ import { checkEnds, checkIdentity } from "./checks/acknowledged.ts";
 import { checkEffects } from "./checks/effects.ts";
 import { checkLives, checkNumbers, checkSame, checkWhole } from "./checks/events.ts";
 import { checkMinority } from "./checks/minority.ts";
-import { checkFencing, checkTokens, checkZombies } from "./checks/tokens.ts";
+import { checkEvidence, checkFencing, checkTokens, checkZombies } from "./checks/tokens.ts";
 import { checkWatches } from "./checks/watches.ts";
 import { History } from "./history.ts";
 import type { HistoryRecord } from "./record.ts";
@@ -18,6 +18,7 @@ export const CHECKS = {
   "tokens rise": checkTokens,
   "one commit, under the last token": checkFencing,
   "a zombie ends nothing": checkZombies,
+  "lost work is kept": checkEvidence,
   "one effect per key": checkEffects,
   "a watch goes on elsewhere": checkWatches,
   "a minority commits nothing": checkMinority,
@@ -51,5 +52,6 @@ function countsOf(history: History): Judgement["counts"] {
     frames: history.all("frame").length,
     cuts: history.all("cut").length,
     zombies: history.all("zombie").length,
+    losers: history.all("loser").length,
   };
 }

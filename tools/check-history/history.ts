@@ -91,6 +91,11 @@ export function isEnd({ type }: EventFact): boolean {
   return ENDS.includes(type);
 }
 
+/** Whether a lease begins with an event of this type, and with it a token. */
+export function isClaim(type: string): boolean {
+  return type === "task-claimed" || type === "task-taken-over";
+}
+
 /** Tasks have long names. */
 export function short(task: string): string {
   return task.slice(0, 8);

@@ -13,6 +13,7 @@ const NEEDED: Readonly<Record<HistoryRecord["kind"], Readonly<Record<string, Sha
   effect: { at: "number", target: "text", subject: "text", key: "text", action: "text" },
   cut: { from: "number", to: "number", minority: "texts", majority: "texts" },
   zombie: { peer: "text", task: "text", token: "token", stopped: "number", resumed: "number" },
+  loser: { at: "number", peer: "text", task: "text", token: "token" },
   done: { at: "number", peer: "text", moment: "text", action: "text" },
   end: { at: "number", peers: "texts" },
 };
@@ -105,10 +106,15 @@ function fits(value: unknown, shape: Shape): boolean {
 
 function isEvent(value: unknown): boolean {
   if (!isObject(value)) return false;
-  const { taskId, seq, type, attempt, token } = value;
+  const { taskId, seq, type, attempt, token, superseded } = value;
   const named = typeof taskId === "string" && typeof seq === "number" && typeof type === "string";
   const optional = attempt === undefined || typeof attempt === "number";
-  return named && optional && (token === undefined || fits(token, "token"));
+  return named && optional && (token === undefined || fits(token, "token")) && isSuperseded(superseded);
+}
+
+function isSuperseded(value: unknown): boolean {
+  if (value === undefined) return true;
+  return isObject(value) && fits(value["token"], "token") && typeof value["address"] === "string";
 }
 
 function isDeclared(value: unknown): boolean {

@@ -14,6 +14,8 @@ export interface EventFact {
   readonly type: string;
   readonly attempt?: number;
   readonly token?: Token;
+  /** Of an event that keeps what a fenced attempt has made. */
+  readonly superseded?: { readonly token: Token; readonly address: string };
 }
 
 /** An outside effect that a task declares: `subject` is the name under which its target shows it. */
@@ -114,6 +116,15 @@ export interface Zombie {
   readonly resumed: Moment;
 }
 
+/** A worker that was cut off had its result in its hands when it could be replaced: it has to be kept as evidence. */
+export interface Loser {
+  readonly kind: "loser";
+  readonly at: Moment;
+  readonly peer: string;
+  readonly task: string;
+  readonly token: Token;
+}
+
 /** For whoever reads the file: something was done to a peer, at a known point of its work. */
 export interface Done {
   readonly kind: "done";
@@ -140,5 +151,6 @@ export type HistoryRecord =
   | Effect
   | Cut
   | Zombie
+  | Loser
   | Done
   | End;

@@ -13,6 +13,7 @@ import type { Mutant } from "./mutants.ts";
 import { SCENES } from "./scenes.ts";
 import { Stage } from "./stage.ts";
 import type { Tally } from "./tally.ts";
+import { openWorld } from "./world/world.ts";
 
 /** One mesh, and what happens to it. */
 export interface RoundOptions {
@@ -59,50 +60,40 @@ async function play(options: RoundOptions, folder: string): Promise<readonly str
   const { place, seed, mutant, tally } = options;
   const write = (record: HistoryRecord): void =>
     appendFileSync(join(folder, "runner.jsonl"), `${JSON.stringify(record)}\n`);
-  const mesh = await agents({
-    place,
-    folder,
-    agents: options.agents,
-    runs: "sandbox",
-    mutant,
-    env: { CHORUS_LEASE_MS: LEASE_MS, CHORUS_CAPACITY: "2" },
-  });
   await using all = new AsyncDisposableStack();
+  const world = all.use(await openWorld(folder, place));
+  all.use(inEmergency(() => world[Symbol.dispose]()));
+  const env = { CHORUS_LEASE_MS: LEASE_MS, CHORUS_CAPACITY: "2", ...world.settings };
+  const mesh = await agents({ place, folder, agents: options.agents, runs: "sandbox", mutant, env });
   all.use(inEmergency(() => end(mesh, folder)));
   all.use(mesh);
-  const stage = new Stage({
-    agents: mesh,
-    chance: random(seed),
-    tally,
-    write,
-    seed,
-    ...(mutant === undefined ? {} : { endMs: MUTANT_END_MS }),
-  });
-  const thrown: string[] = [];
+  const patience = mutant === undefined ? {} : { endMs: MUTANT_END_MS };
+  const stage = new Stage({ agents: mesh, world, chance: random(seed), tally, write, seed, ...patience });
+  const thrown = await perform(stage, options.scenes);
+  for (const commit of world.commits()) write(commit);
+  write({ kind: "end", at: now(), peers: mesh.all.map(({ label }) => label) });
+  return [...thrown, ...mesh.died];
+}
+
+async function perform(stage: Stage, scenes: readonly string[]): Promise<readonly string[]> {
   try {
     await stage.whole();
-    for (const name of options.scenes) {
+    for (const name of scenes) {
       const scene = SCENES.get(name);
       if (scene === undefined) throw new RangeError(`the scenes are ${[...SCENES.keys()].join(", ")}`);
       const from = now();
       await scene(stage).catch((error: unknown) => {
         throw new Error(`scene ${name}`, { cause: error });
       });
-      write({
-        kind: "done",
-        at: now(),
-        peer: "",
-        moment: name,
-        action: `scene of ${Math.round(now() - from)} ms`,
-      });
+      const action = `scene of ${Math.round(now() - from)} ms`;
+      stage.write({ kind: "done", at: now(), peer: "", moment: name, action });
     }
     await stage.whole();
     await stage.ended();
+    return [];
   } catch (error) {
-    thrown.push(describe(error));
+    return [describe(error)];
   }
-  write({ kind: "end", at: now(), peers: mesh.all.map(({ label }) => label) });
-  return [...thrown, ...mesh.died];
 }
 
 function describe(error: unknown): string {

@@ -18,6 +18,7 @@ export const SCENES: ReadonlyMap<string, Scene> = new Map<string, Scene>([
   ["hand-over", handOver],
   ["zombie", (stage) => zombie(stage)],
   ["zombie at task-complete:asked", (stage) => zombie(stage, "task-complete:asked")],
+  ["zombie at effect:permitted", (stage) => zombie(stage, "effect:permitted")],
   ["partition", partition],
   ["watch", watch],
 ]);

@@ -1,18 +1,21 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { DeclaredEffect, HistoryRecord } from "../../check-history/record.ts";
+import type { HistoryRecord } from "../../check-history/record.ts";
 import type { Random } from "../../sim/random.ts";
 import { moment as now, type PeerRecord } from "../mesh/history.ts";
 import { starved } from "../mesh/starvation.ts";
 import type { Agent, Agents, Hit } from "./agents.ts";
-import { type Acknowledged, Client, get, hasEnded, type Shown } from "./client.ts";
+import { type Acknowledged, Client, get, hasEnded, type Shown, type Wanted } from "./client.ts";
 import type { Moment } from "./moments.ts";
 import type { Tally } from "./tally.ts";
+import type { World } from "./world/world.ts";
 
 /** The parts of a round. */
 export interface StageParts {
   readonly agents: Agents;
+  /** Without it tasks have no effects. */
+  readonly world?: World;
   readonly chance: Random;
   readonly tally: Tally;
   readonly write: (record: HistoryRecord) => void;
@@ -25,11 +28,14 @@ export interface StageParts {
 const PATIENCE_MS = 90_000;
 const LONGEST_MS = 600_000;
 const POLL_MS = 100;
-const MOMENT_MS = 20_000;
+const BACKOFF = { firstMs: 100, maxMs: 1_000 };
+const MOMENT_MS = 60_000;
 
 /** What a task of a scene does besides being one. */
 export interface Work {
   readonly commands?: readonly { readonly run: string }[];
+  /** `none`: acts upon nothing outside. */
+  readonly effects?: "none";
 }
 
 /** A mesh in the hands of a scene: asks for tasks, kills at moments, waits for ends. */
@@ -38,14 +44,16 @@ export class Stage {
   readonly chance: Random;
   readonly write: StageParts["write"];
   readonly client: Client;
+  readonly #world: World | undefined;
   readonly #tally: Tally;
   readonly #seed: number;
   readonly #endMs: number;
   readonly #tasks: string[] = [];
   #keys = 0;
 
-  constructor({ agents, chance, tally, write, seed, endMs = PATIENCE_MS }: StageParts) {
+  constructor({ agents, world, chance, tally, write, seed, endMs = PATIENCE_MS }: StageParts) {
     this.agents = agents;
+    this.#world = world;
     this.chance = chance;
     this.write = write;
     this.#tally = tally;
@@ -72,21 +80,22 @@ export class Stage {
     return `round-${this.#seed}-${++this.#keys}`;
   }
 
-  wanted(
-    key: string,
-    { commands = [{ run: `echo ${key}` }] }: Work = {},
-  ): {
-    key: string;
-    spec: object;
-    effects?: readonly DeclaredEffect[];
-  } {
+  /** What is asked for under a key: the same each time. */
+  #wanted(key: string, { commands = [{ run: `echo ${key}` }], effects }: Work = {}): Wanted {
     // Whoever is killed or starved uses attempts up; running out of them is not what is looked at here.
-    return { key, spec: { goal: `chaos ${key}`, project: "chaos", attempts: 10, commands } };
+    const spec = { goal: `chaos ${key}`, project: "chaos", attempts: 10, backoff: BACKOFF };
+    if (this.#world === undefined || effects === "none") return { key, spec: { ...spec, commands } };
+    const outside = this.#world.work(key);
+    return {
+      key,
+      spec: { ...spec, commands: [...commands.slice(0, 30), ...outside.commands], effects: outside.effects },
+      effects: outside.declared,
+    };
   }
 
   /** One question to one peer. */
   async ask(agent: Agent, key: string, work?: Work): Promise<Acknowledged | undefined> {
-    const answer = await this.client.submit(agent, this.wanted(key, work));
+    const answer = await this.client.submit(agent, this.#wanted(key, work));
     if (answer !== undefined && !this.#tasks.includes(answer.task)) this.#tasks.push(answer.task);
     return answer;
   }

@@ -26,7 +26,7 @@ afterAll(() => {
 describe.concurrent("a mesh of agents", LIMIT, () => {
   it("keeps its promises to five agents' clients, whatever dies", async () => {
     using place = await anyPlace(5);
-    const scenes = ["task-complete:under-way", "zombie at task-complete:asked", "partition"];
+    const scenes = ["task-complete:under-way", "zombie at effect:permitted", "partition"];
     const tally = new Tally();
     const { violations, counts } = await round({
       place,
@@ -39,14 +39,14 @@ describe.concurrent("a mesh of agents", LIMIT, () => {
     expect(violations).toEqual([]);
     expect(tally.hits("task-complete:under-way")).toBe(1);
     expect(counts).toMatchObject({ lives: 6, zombies: 1 });
-    expect(counts["fenced"]).toBeGreaterThanOrEqual(1);
+    expect(counts["effects made"]).toBe(2 * ((counts["tasks"] ?? 0) - (missing === undefined ? 1 : 0)));
     expect(counts["cuts"]).toBe(missing === undefined ? 1 : 0);
     // The smaller side was asked twice; a larger side without an admin yet may have said so too.
     if (missing === undefined) expect(counts["pending"]).toBeGreaterThanOrEqual(2);
   });
 
   it("is caught acknowledging what it has not ordered", async () => {
-    const { violations } = await planted("early-ack", "task-claim:asked");
+    const { violations } = await planted("early-ack", "submit-acked");
     expect(violations).toContainEqual(expect.stringMatching(/was acknowledged and is lost at peer \d/));
   });
 
@@ -60,10 +60,15 @@ describe.concurrent("a mesh of agents", LIMIT, () => {
     const { violations } = await planted("own-view", "run:started");
     expect(violations).toContainEqual(expect.stringMatching(/event 1 differs at peers/));
   });
+
+  it("is caught making an effect twice", async () => {
+    const { violations } = await planted("twice", "effect:made");
+    expect(violations).toContainEqual(expect.stringMatching(/http: round-2-\d was made under 2 keys/));
+  });
 });
 
-it("leaves nothing but the histories of the three that were caught", () => {
-  expect(readdirSync(folder)).toHaveLength(3);
+it("leaves nothing but the histories of the four that were caught", () => {
+  expect(readdirSync(folder)).toHaveLength(4);
 });
 
 it("goes through every scene evenly, three in a round", () => {

@@ -1,4 +1,4 @@
-import { type History, isEnd, short } from "../history.ts";
+import { type History, isClaim, isEnd, short } from "../history.ts";
 import type { EventFact } from "../record.ts";
 
 /** Events are numbered 1, 2, 3 … at every peer, in each of its lives. */
@@ -54,7 +54,7 @@ class TaskLife {
 
   step(event: EventFact): readonly string[] {
     const found = [...this.#order(event), ...this.#lease(event)];
-    if (event.type === "task-claimed") {
+    if (isClaim(event.type)) {
       this.#holder = event;
       this.#attempt = event.attempt ?? this.#attempt + 1;
     }
@@ -76,8 +76,9 @@ class TaskLife {
 
   #lease({ seq, type, attempt }: EventFact): readonly string[] {
     if (this.#end !== undefined) return [];
-    if (type === "task-claimed") {
-      if (this.#holder !== undefined)
+    if (isClaim(type)) {
+      // Who takes a task over takes it from its holder.
+      if (this.#holder !== undefined && type === "task-claimed")
         return [`two winners: event ${seq} claims what event ${this.#holder.seq} holds`];
       const due = this.#attempt + 1;
       return attempt === undefined || attempt === due
@@ -92,7 +93,7 @@ class TaskLife {
 }
 
 const UNDER_LEASE = ["task-progressed", "task-completed", "task-failed"];
-const WORK = ["task-claimed", "task-progressed", "task-released"];
+const WORK = ["task-claimed", "task-taken-over", "task-progressed", "task-released"];
 
 /** The order of members is the writer's own affair. */
 function canonical(value: unknown): string {

@@ -1,4 +1,4 @@
-import { type History, short } from "../history.ts";
+import { type History, isClaim, short } from "../history.ts";
 import type { Token } from "../record.ts";
 
 /** Tokens rise from claim to claim, and no two claims in the whole mesh share one. */
@@ -8,7 +8,7 @@ export function checkTokens(history: History): readonly string[] {
   for (const [task, events] of history.tasks()) {
     let last: Token | undefined;
     for (const { seq, type, token } of events) {
-      if (type !== "task-claimed" || token === undefined) continue;
+      if (!isClaim(type) || token === undefined) continue;
       if (last !== undefined && !isAbove(token, last))
         found.push(`task ${short(task)}: token ${text(token)} of event ${seq} is not above ${text(last)}`);
       const owner = owners.get(text(token));
@@ -33,7 +33,7 @@ export function checkFencing(history: History): readonly string[] {
       : [];
   });
   const strangers = committed.flatMap(({ task, token, peer }) => {
-    const claims = (tasks.get(task) ?? []).filter(({ type }) => type === "task-claimed");
+    const claims = (tasks.get(task) ?? []).filter(({ type }) => isClaim(type));
     const last = claims.at(-1)?.token;
     if (last === undefined || text(last) === text(token)) return [];
     return [
@@ -48,7 +48,7 @@ export function checkZombies(history: History): readonly string[] {
   const tasks = history.tasks();
   const completions = history.all("completion");
   return history.all("zombie").flatMap(({ peer, task, token, stopped }) => {
-    const claims = (tasks.get(task) ?? []).filter(({ type }) => type === "task-claimed");
+    const claims = (tasks.get(task) ?? []).filter(({ type }) => isClaim(type));
     const late = completions.some(
       (one) =>
         one.task === task &&
@@ -63,6 +63,26 @@ export function checkZombies(history: History): readonly string[] {
       ...(late ? [`${name} committed after it had been stopped`] : []),
       ...(replaced ? [] : [`${name} was never replaced, so that nothing was shown`]),
     ];
+  });
+}
+
+/** What a worker made that lost its lease is kept with the task, under the token that it had. */
+export function checkEvidence(history: History): readonly string[] {
+  const tasks = history.tasks();
+  const lives = history.all("life");
+  const fenced = history
+    .all("completion")
+    .filter(({ answer, decision }) => answer === "fenced" && decision !== undefined)
+    // Who is killed right after it was fenced has nobody left to tell of it.
+    .filter(({ peer, at }) => !lives.some((life) => life.peer === peer && life.at > at));
+  const losers = new Map(
+    [...history.all("loser"), ...fenced].map((one) => [`${one.task} ${text(one.token)}`, one]),
+  );
+  return [...losers.values()].flatMap(({ task, token, peer }) => {
+    const kept = (tasks.get(task) ?? []).some(
+      ({ superseded }) => superseded !== undefined && text(superseded.token) === text(token),
+    );
+    return kept ? [] : [`task ${short(task)}: what peer ${peer} made under ${text(token)} is not kept`];
   });
 }
 

@@ -15,6 +15,7 @@ const LIFE: readonly EventFact[] = [
   { taskId: TASK, seq: 4, type: "task-released", attempt: 1 },
   { taskId: TASK, seq: 5, type: "task-claimed", attempt: 2, token: token(9) },
   { taskId: TASK, seq: 6, type: "task-completed", attempt: 2 },
+  { taskId: TASK, seq: 7, type: "task-superseded", superseded: { token: token(5), address: "ucxl://lost" } },
 ];
 const EFFECT = { target: "git", subject: "refs/heads/one" };
 
@@ -55,13 +56,21 @@ const GOOD: Parts = {
   events: PEERS.flatMap((peer) => seen(peer, LIFE)),
   completions: [
     { kind: "completion", at: 150, peer: "2", task: TASK, token: token(9), answer: "committed" },
-    { kind: "completion", at: 160, peer: "1", task: TASK, token: token(5), answer: "fenced" },
+    {
+      kind: "completion",
+      at: 160,
+      peer: "1",
+      task: TASK,
+      token: token(5),
+      answer: "fenced",
+      decision: "ucxl://lost",
+    },
   ],
   world: [
     { kind: "effect", at: 140, ...EFFECT, key: "e1", action: "made" },
     { kind: "effect", at: 145, ...EFFECT, key: "e1", action: "repeated" },
   ],
-  watched: [...frames("0", 1, 3), ...frames("1", 4, 6)],
+  watched: [...frames("0", 1, 3), ...frames("1", 4, 7)],
   runner: [
     { kind: "zombie", peer: "1", task: TASK, token: token(5), stopped: 101, resumed: 155 },
     { kind: "end", at: 999, peers: PEERS },
@@ -90,7 +99,7 @@ describe("a history without fault", () => {
   });
 
   it("may tell more of the past after the end, and show members in any order", () => {
-    const late = { taskId: TASK, seq: 7, type: "task-superseded" };
+    const late = { taskId: TASK, seq: 8, type: "effect-voided" };
     const turned = LIFE.map(({ seq, type, taskId, ...more }) => ({ ...more, taskId, type, seq }));
     const events = [
       ...PEERS.slice(1).flatMap((peer) => seen(peer, [...LIFE, late])),
@@ -166,7 +175,7 @@ describe("events", () => {
 
   it("finds a peer that has not seen all of it", () => {
     expect(at("2", LIFE.slice(0, 5))).toContain(
-      "everybody has all events: task taskaaaa: peer 2 has 5 of 6 events at the end",
+      "everybody has all events: task taskaaaa: peer 2 has 5 of 7 events at the end",
     );
   });
 
@@ -177,12 +186,12 @@ describe("events", () => {
   });
 
   it("finds a second end, and work after the end", () => {
-    const end = { taskId: TASK, seq: 7, type: "task-completed", attempt: 2 };
+    const end = { taskId: TASK, seq: 8, type: "task-completed", attempt: 2 };
     expect(lived([...LIFE, end])).toEqual([
-      "one holder, one end: task taskaaaa: ended twice: task-completed as event 6, task-completed as 7",
+      "one holder, one end: task taskaaaa: ended twice: task-completed as event 6, task-completed as 8",
     ]);
     expect(lived([...LIFE, { ...end, type: "task-claimed", attempt: 3 }])).toContain(
-      "one holder, one end: task taskaaaa: task-claimed as event 7, after the end",
+      "one holder, one end: task taskaaaa: task-claimed as event 8, after the end",
     );
   });
 
@@ -193,6 +202,21 @@ describe("events", () => {
     expect(lived(changed(6, { taskId: TASK, seq: 6, type: "task-completed", attempt: 1 }))).toContain(
       "one holder, one end: task taskaaaa: task-completed of attempt 1 as event 6, in attempt 2",
     );
+  });
+
+  it("lets a person take a task over from its holder", () => {
+    const taken = changed(4, { taskId: TASK, seq: 4, type: "task-taken-over", attempt: 2, token: token(7) });
+    const again = taken.map((event) => ({
+      ...event,
+      ...(event.seq > 4 && event.attempt === 2 ? { attempt: 3 } : {}),
+    }));
+    expect(
+      lived(
+        again
+          .toSpliced(4, 0, { taskId: TASK, seq: 5, type: "task-released", attempt: 2 })
+          .map((event, i) => ({ ...event, seq: i + 1 })),
+      ),
+    ).toEqual([]);
   });
 
   it("finds a second admission, and attempts that are not counted one by one", () => {
@@ -239,6 +263,30 @@ describe("tokens", () => {
   });
 });
 
+describe("lost work", () => {
+  const told = "lost work is kept: task taskaaaa: what peer 1 made under 1.5 is not kept";
+
+  it("is found missing where a worker was fenced, unless it was killed after that", () => {
+    expect(lived(LIFE.slice(0, 6))).toEqual([told]);
+    const lives: HistoryRecord[] = [
+      ...GOOD.lives,
+      { kind: "life", at: 170, peer: "1", life: 2 },
+      ...seen("1", LIFE, 2),
+    ];
+    expect(found({ lives, events: PEERS.flatMap((peer) => seen(peer, LIFE.slice(0, 6))) })).not.toContain(
+      told,
+    );
+  });
+
+  it("is found missing where a worker was cut off with its result", () => {
+    const loser: HistoryRecord = { kind: "loser", at: 100, peer: "1", task: TASK, token: token(5) };
+    const runner = [...GOOD.runner, loser];
+    expect(found({ runner, completions: [] })).toEqual([]);
+    const events = PEERS.flatMap((peer) => seen(peer, LIFE.slice(0, 6)));
+    expect(found({ runner, completions: [], events })).toEqual([told]);
+  });
+});
+
 describe("effects", () => {
   const world = (...effects: readonly { subject?: string; key?: string }[]): HistoryRecord[] =>
     effects.map((effect) => ({ kind: "effect", at: 1, key: "e1", action: "made", ...EFFECT, ...effect }));
@@ -265,10 +313,10 @@ describe("effects", () => {
 
 describe("watches", () => {
   it("finds a gap, and a repetition, at the change of peers", () => {
-    expect(found({ watched: [...frames("0", 1, 3), ...frames("1", 5, 6)] })).toEqual([
+    expect(found({ watched: [...frames("0", 1, 3), ...frames("1", 5, 7)] })).toEqual([
       "a watch goes on elsewhere: watch w: event 5 from peer 1 where 4 was due",
     ]);
-    expect(found({ watched: [...frames("0", 1, 3), ...frames("1", 3, 6)] })).toEqual([
+    expect(found({ watched: [...frames("0", 1, 3), ...frames("1", 3, 7)] })).toEqual([
       "a watch goes on elsewhere: watch w: event 3 from peer 1 where 4 was due",
     ]);
   });
@@ -323,7 +371,7 @@ describe("a minority", () => {
 });
 
 it("has a case above for every promise", () => {
-  expect(Object.keys(CHECKS)).toHaveLength(12);
+  expect(Object.keys(CHECKS)).toHaveLength(13);
 });
 
 describe("a file of a history", () => {

@@ -14,7 +14,7 @@ export async function partition(stage: Stage): Promise<void> {
   const { place } = stage.agents;
   if (place.lose === undefined) return;
   const starting = stage.hit("run:started");
-  const worked = await stage.insist(stage.key(), { commands: [{ run: "echo worked" }] });
+  const worked = await stage.insist(stage.key(), { effects: "none" });
   const hit = await starting;
   const small = await smallSide(stage, hit?.agent);
   const large = stage.others(small);
@@ -27,17 +27,34 @@ export async function partition(stage: Stage): Promise<void> {
     moment: "partition",
     action: "cut",
   });
-  if (hit !== undefined) stage.agents.release(hit.agent);
+  const making = hit === undefined ? undefined : makeInVain(stage, hit.agent, worked);
   await stage.pause(1, IN_FLIGHT_MS);
   const keys = await askBothSides(stage, small, large);
   // The larger side finds an admin, takes the lease from the one it lost, and finishes what it can.
   await stage.ended([worked, ...keys.large], large);
+  await making;
   await stage.pause(2_000);
   stage.write({ kind: "cut", from, to: now(), minority: labels(small), majority: labels(large) });
   place.lose([]);
   stage.made("partition");
   await stage.whole();
+  if ((await making) === true)
+    await stage.until("the loser's work as evidence", async () => {
+      const views = await Promise.all(stage.agents.awake.map((agent) => stage.client.show(agent, worked)));
+      return views.every((view) => (view?.superseded?.length ?? 0) > 0);
+    });
   await stage.ended([worked, ...keys.large, ...keys.small]);
+}
+
+/** The worker goes on and has its result, which nobody can order. @returns whether it came so far */
+async function makeInVain(stage: Stage, worker: Agent, task: string): Promise<boolean> {
+  const held = await stage.holder(task, worker);
+  // A new order lets go of what the former one held.
+  const made = await stage.hit("task-complete:asked", { among: [worker], task });
+  stage.agents.release(worker);
+  if (made === undefined || held?.agent !== worker) return false;
+  stage.write({ kind: "loser", at: now(), peer: worker.label, task, token: held.lease.token });
+  return true;
 }
 
 /** Mostly with the admin, always with the worker. */

@@ -6,6 +6,8 @@ import type { Stage } from "../stage.ts";
 const FREEZES = [
   "run:started",
   "run:finished",
+  "effect-intent:asked",
+  "effect:made",
   "task-complete:asked",
 ] as const satisfies readonly Moment[];
 

@@ -14,16 +14,13 @@ export * from "@chorus/coordinator";
 
 const HELD_MS = 60_000;
 
-/** A coordinator whose messages and runs can be held. */
-export const coordinator: typeof realCoordinator = (components, options) =>
-  realCoordinator(
-    {
-      ...probedEffectors(components),
-      ledger: probedLedger(components.ledger),
-      executor: probedExecutor(components.executor),
-    },
-    options,
-  );
+/** A coordinator whose messages, runs and effects can be held. */
+export const coordinator: typeof realCoordinator = (components, options) => {
+  const effectors = probedEffectors(components);
+  const ledger = probedLedger(components.ledger);
+  const executor = probedExecutor(components.executor);
+  return realCoordinator({ ...components, effectors, ledger, executor }, options);
+};
 
 /** A machine that writes down what it makes. */
 export const taskMachine: typeof realMachine = (options) => {

@@ -15,6 +15,11 @@ export function told(machine: Machine): Machine {
       if (outcome.result.status === "applied") tell(outcome.state, outcome.result.taskId, written);
       return outcome;
     },
+    restore(parts) {
+      const state = machine.restore(parts);
+      for (const id of state.order) tell(state, id, written);
+      return state;
+    },
   });
 }
 
