@@ -9,3 +9,17 @@ export { ledgerCases } from "./ledger-cases.ts";
 export type { LedgerBench } from "./ledger-mesh.ts";
 export { type LogStoreBench, logStoreCases } from "./log-store-cases.ts";
 export { memoryLogStore } from "./memory-log-store.ts";
+/** The rules of the log as pure functions, for simulations of more than the ledger. */
+export { follows, GENESIS, type Position, seal } from "../chain.ts";
+export { isSettled } from "../core/leading.ts";
+export {
+  type Effect,
+  type Input,
+  lastOf,
+  positionOf,
+  RULES,
+  type Rules,
+  start,
+  type State,
+} from "../core/state.ts";
+export { step } from "../core/step.ts";
