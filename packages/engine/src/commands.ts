@@ -1,5 +1,6 @@
 import type { Command, SandboxPort, Step, StepOutcome } from "./contract.ts";
 import type { StepOutput } from "./output-log.ts";
+import type { Plan } from "./recipes.ts";
 import type { Run } from "./run.ts";
 import { summarize } from "./summary.ts";
 
@@ -15,24 +16,30 @@ export interface Failure {
   readonly retryable: boolean;
 }
 
-/** Runs the commands in order until one fails that may not. @returns why the run failed, if it did */
+/**
+ * Runs the commands in order until one fails that may not; between two of them a paused task stands still.
+ * @returns why the run failed, if it did
+ */
 export async function runCommands(
   run: Run,
   sandbox: SandboxPort,
-  commands: readonly Command[],
+  { commands, acceptance }: Pick<Plan, "commands" | "acceptance">,
 ): Promise<Failure | undefined> {
-  for (const [index, command] of commands.entries()) {
-    const place = { index, count: commands.length };
+  const all = [...commands, ...acceptance];
+  for (const [index, command] of all.entries()) {
+    const place = { index, count: all.length };
+    await run.boundary();
+    if (index === commands.length) run.progress("verifying", "what the task has to meet is checked");
     run.progress("command-started", shorten(`$ ${command.run}`), place);
     const { step, message } = await runCommand(run, sandbox, { command, index });
     run.steps.push(step);
-    run.progress("command-finished", describe(step, index, commands.length), place);
+    run.progress("command-finished", describe(step, index, all.length), place);
     run.signal.throwIfAborted();
     const isFailure = !succeeded(step) && (command.allowFailure !== true || FINAL.has(step.outcome));
     if (isFailure) {
       const detail = message === undefined ? "" : ` (${message})`;
       return {
-        reason: describe(step, index, commands.length) + detail,
+        reason: describe(step, index, all.length) + detail,
         retryable: step.outcome === "sandbox-lost",
       };
     }
@@ -52,9 +59,10 @@ async function runCommand(
 ): Promise<{ step: Step; message: string | undefined }> {
   const { clock, redactor, settings } = run.world;
   const started = clock.monotonic();
+  const steering = run.steering();
   const output = run.log.open(index, redactor);
   const execution = sandbox.exec(["sh", "-c", command.run], {
-    env: ENVIRONMENT,
+    env: steering === "" ? ENVIRONMENT : { ...ENVIRONMENT, CHORUS_STEERING: steering },
     timeoutMs: Math.max(1, Math.min(command.timeoutMs ?? settings.commandTimeoutMs, run.timeLeftMs())),
     maxOutputBytes: Math.max(1, run.outputLeft()),
     signal: run.signal,

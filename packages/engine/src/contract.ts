@@ -23,6 +23,8 @@ export interface EngineTask {
   readonly spec: {
     readonly goal: string;
     readonly commands?: readonly Command[] | undefined;
+    /** Run after the commands, or the recipe's: the run has succeeded only if these do. */
+    readonly acceptance?: readonly Command[] | undefined;
     readonly inputs?: readonly TaskInput[] | undefined;
     readonly requirements?: Requirements | undefined;
   };
@@ -74,7 +76,7 @@ export interface OutputChunk {
 
 /** Where a run stands; `step` and `steps` are present for commands. */
 export interface Progress {
-  readonly phase: "inputs" | "command-started" | "command-finished" | "collecting";
+  readonly phase: "inputs" | "command-started" | "command-finished" | "verifying" | "collecting";
   /** One line for people. */
   readonly message: string;
   readonly step?: number;
@@ -120,7 +122,17 @@ export interface ExecuteOptions {
   /** Called in order; the command waits while it returns a promise. */
   readonly onOutput?: (chunk: OutputChunk) => void | Promise<void>;
   readonly onProgress?: (progress: Progress) => void;
+  /** Asked before each command. @default nobody pauses it or says anything */
+  readonly control?: Control;
   readonly signal: AbortSignal;
+}
+
+/** A running task's ear for people. */
+export interface Control {
+  /** What people said so far, oldest first: the next command finds it as lines of `CHORUS_STEERING`. */
+  steering(): readonly string[];
+  /** Resolves at once unless the task is paused, else when it goes on. The task's time stands still meanwhile. */
+  whenRunning(options: { readonly signal: AbortSignal }): Promise<void>;
 }
 
 /** Runs tasks. Holds no state between runs; several may run at once. */

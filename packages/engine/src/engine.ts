@@ -63,7 +63,7 @@ async function execute(world: World, task: EngineTask, call: ExecuteOptions): Pr
       known.isolation = sandbox.isolation;
       known.image = sandbox.image;
       await fill(run, sandbox, inputs);
-      const failure = await runCommands(run, sandbox, known.plan.commands);
+      const failure = await runCommands(run, sandbox, known.plan);
       run.progress("collecting", "collecting files and changes");
       const results =
         failure?.retryable === true ? NO_RESULTS : await collectResults(run, sandbox, source ?? EMPTY);

@@ -113,6 +113,8 @@ function hasTestScript(manifest: string | undefined): boolean {
 /** What a run will do. */
 export interface Plan {
   readonly commands: readonly Command[];
+  /** Come last; they are the task's own. */
+  readonly acceptance: readonly Command[];
   readonly language?: string;
   readonly recipe?: string;
 }
@@ -120,7 +122,8 @@ export interface Plan {
 /** The task's own commands, or those of the first recipe that fits. @throws NothingToRunError */
 export function choosePlan(spec: EngineTask["spec"], source: Tree | undefined): Plan {
   const wanted = spec.requirements?.language;
-  const named = wanted === undefined ? {} : { language: wanted };
+  const acceptance = spec.acceptance ?? [];
+  const named = { acceptance, ...(wanted === undefined ? {} : { language: wanted }) };
   if (spec.commands !== undefined && spec.commands.length > 0) return { ...named, commands: spec.commands };
   if (source === undefined)
     throw new NothingToRunError(
@@ -133,7 +136,12 @@ export function choosePlan(spec: EngineTask["spec"], source: Tree | undefined): 
   for (const { id, language, commands } of RECIPES.filter((recipe) => fits(recipe, wanted))) {
     const lines = commands(project);
     if (lines !== undefined)
-      return { language: wanted ?? language, recipe: id, commands: lines.map((run) => ({ run })) };
+      return {
+        language: wanted ?? language,
+        recipe: id,
+        commands: lines.map((run) => ({ run })),
+        acceptance,
+      };
   }
   const searched = RECIPES.filter((recipe) => fits(recipe, wanted)).map(({ looksFor }) => looksFor);
   throw new NothingToRunError(

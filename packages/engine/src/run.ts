@@ -1,5 +1,6 @@
 import type { Clock, Logger } from "@chorus/kernel";
 import type {
+  Control,
   EngineTask,
   ExecuteOptions,
   InputSource,
@@ -45,15 +46,20 @@ export class Run {
   readonly timeoutMs: number;
   readonly startedAt: number;
   readonly #onProgress: (progress: Progress) => void;
+  readonly #control: Control | undefined;
   readonly #deadline = new AbortController();
   readonly #done = new AbortController();
   #outputBytes = 0;
+  #pausedMs = 0;
+  #pausedSince: number | undefined;
+  #going: Promise<void> = Promise.resolve();
 
   constructor(world: World, task: EngineTask, options: ExecuteOptions) {
     this.world = world;
     this.task = task;
     this.attempt = options.attempt;
     this.log = new OutputLog(options.onOutput);
+    this.#control = options.control;
     this.#onProgress = options.onProgress ?? (() => undefined);
     this.timeoutMs = task.spec.requirements?.timeoutMs ?? world.settings.taskTimeoutMs;
     this.startedAt = world.clock.monotonic();
@@ -69,6 +75,24 @@ export class Run {
     });
   }
 
+  /** The boundary at which a paused task stands still. */
+  async boundary(): Promise<void> {
+    if (this.#control === undefined) return;
+    this.#pausedSince = this.world.clock.monotonic();
+    this.#going = this.#control.whenRunning({ signal: this.signal });
+    try {
+      await this.#going;
+    } finally {
+      this.#pausedMs += this.world.clock.monotonic() - this.#pausedSince;
+      this.#pausedSince = undefined;
+    }
+  }
+
+  /** What people said, one line each. */
+  steering(): string {
+    return (this.#control?.steering() ?? []).map((text) => text.replaceAll(/\s+/g, " ")).join("\n");
+  }
+
   isOutOfTime(): boolean {
     return this.#deadline.signal.aborted;
   }
@@ -78,7 +102,8 @@ export class Run {
   }
 
   elapsedMs(): number {
-    return Math.round(this.world.clock.monotonic() - this.startedAt);
+    const now = this.#pausedSince ?? this.world.clock.monotonic();
+    return Math.round(now - this.startedAt - this.#pausedMs);
   }
 
   outputLeft(): number {
@@ -96,7 +121,10 @@ export class Run {
 
   async #watch(): Promise<void> {
     try {
-      await this.world.clock.sleep(this.timeoutMs, { signal: this.#done.signal });
+      for (let left = this.timeoutMs; left > 0; left = this.timeLeftMs()) {
+        await this.world.clock.sleep(left, { signal: this.#done.signal });
+        await this.#going;
+      }
       this.#deadline.abort(new TaskTimeoutError(this.timeoutMs));
     } catch {
       // The run ended first.
