@@ -1,6 +1,6 @@
-import { type Clock, equalBytes, InvalidInputError } from "@chorus/kernel";
+import { type Clock, equalBytes, errorCode, InvalidInputError } from "@chorus/kernel";
 import { digestOf } from "./applied.ts";
-import { DiskFullError, NoLeaderError, OutcomeUnknownError } from "./errors.ts";
+import { DiskFullError, NoLeaderError, OutcomeUnknownError, RefusedError } from "./errors.ts";
 import type { Lead } from "./lead.ts";
 import type { Log } from "./log.ts";
 
@@ -20,6 +20,7 @@ interface AppenderPorts {
   readonly lead: Lead;
   readonly clock: Clock;
   readonly windowMs: number;
+  readonly admit: ((command: Uint8Array) => Promise<void>) | undefined;
   /** Waits a bounded time for copies of an index. */
   readonly replicate: (index: number) => Promise<number>;
 }
@@ -37,6 +38,7 @@ export class Appender {
   readonly #underWay = new Map<string, { readonly command: Uint8Array; readonly kept: Promise<Kept> }>();
   #queue: Item[] = [];
   #busy = false;
+  #admitting: Promise<unknown> = Promise.resolve();
 
   constructor(ports: AppenderPorts) {
     this.#ports = ports;
@@ -44,7 +46,7 @@ export class Appender {
 
   /**
    * Resolves when a quorum has it.
-   * @throws NoLeaderError, DiskFullError: nothing was kept; OutcomeUnknownError: the disk failed in between, or the
+   * @throws NoLeaderError, DiskFullError, RefusedError: nothing was kept; OutcomeUnknownError: the disk failed in between, or the
    * lead was lost before a quorum had it
    */
   async submit(id: string, command: Uint8Array): Promise<Kept> {
@@ -59,15 +61,37 @@ export class Appender {
         throw new InvalidInputError("id", "was used for another command");
       return twin.kept;
     }
-    const kept = new Promise<Kept>((resolve, reject) => {
-      this.#queue.push({ id, command, resolve, reject });
-    });
+    const kept = this.#ports.admit === undefined ? this.#enqueue(id, command) : this.#admitted(id, command);
     this.#underWay.set(id, { command, kept });
-    if (!this.#busy) void this.#run();
     try {
       return await kept;
     } finally {
       this.#underWay.delete(id);
+    }
+  }
+
+  #enqueue(id: string, command: Uint8Array): Promise<Kept> {
+    const kept = new Promise<Kept>((resolve, reject) => {
+      this.#queue.push({ id, command, resolve, reject });
+    });
+    if (!this.#busy) void this.#run();
+    return kept;
+  }
+
+  /** Commands are looked at side by side and queued in the order in which they came. */
+  async #admitted(id: string, command: Uint8Array): Promise<Kept> {
+    const before = this.#admitting;
+    const turn = Promise.withResolvers<void>();
+    this.#admitting = turn.promise;
+    const verdict = Promise.resolve(command).then(this.#ports.admit);
+    await Promise.allSettled([before, verdict]);
+    try {
+      await verdict;
+      return this.#enqueue(id, command);
+    } catch (cause) {
+      throw new RefusedError(errorCode(cause) ?? "not admitted", cause);
+    } finally {
+      turn.resolve();
     }
   }
 

@@ -51,6 +51,8 @@ export interface Leadership {
    * @default there are no elections: one admin for ever, who is the only voter
    */
   term?(): number;
+  /** Gives the lead up; does nothing on any other peer. Called when this peer leads and its log turned read-only. */
+  handOver?(): Promise<void>;
 }
 
 /** End of a log, as votes compare it. */
@@ -60,7 +62,7 @@ export interface LogPosition {
   readonly index: number;
 }
 
-/** What an election asks of this peer's log. */
+/** What an election asks of this peer's log. Where that is read-only, every question is rejected: it neither leads nor votes. */
 export interface ElectedLog {
   /** The last entry on this peer's disk, committed or not. */
   last(): Promise<LogPosition>;
@@ -143,6 +145,12 @@ export interface LedgerComponents<S, R> {
   readonly machine: StateMachine<S, R>;
   readonly clock: Clock;
   readonly logger: Logger;
+  /**
+   * Asked by the admin before it appends a command, several at a time; proposals keep their order. When it rejects,
+   * nothing is appended and the proposal fails with `ledger/refused`. A repetition of what is committed is not asked about.
+   * @default every command of a member is appended
+   */
+  readonly admit?: (command: Uint8Array) => Promise<void>;
 }
 
 /** Tuning of {@link Ledger}. */
@@ -192,7 +200,7 @@ export interface Ledger<S, R> extends AsyncDisposable {
    * disk and it is applied here.
    * @param options.id name of the proposal, 1 to 64 characters; a repeat within the window answers with the first
    * outcome and appends nothing. @default random
-   * @throws `ledger/no-leader`, `ledger/outcome-unknown` (repeat with `detail.id`), `ledger/too-large`,
+   * @throws `ledger/no-leader`, `ledger/outcome-unknown` (repeat with `detail.id`), `ledger/refused`, `ledger/too-large`,
    * `ledger/disk-full`, `ledger/closed`, `ledger/corrupt`; `signal.reason` when cancelled, where the outcome is unknown too
    */
   propose(

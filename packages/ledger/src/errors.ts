@@ -16,6 +16,14 @@ export class OutcomeUnknownError extends ChorusError {
   }
 }
 
+/** The admin does not take this command (`admit`); nothing was appended. */
+export class RefusedError extends ChorusError {
+  readonly code = "ledger/refused";
+  constructor(reason: string, cause?: unknown) {
+    super(`the command was refused: ${reason}`, { detail: { reason }, cause });
+  }
+}
+
 export class TooLargeError extends ChorusError {
   readonly code = "ledger/too-large";
   constructor(bytes: number, limit: number) {

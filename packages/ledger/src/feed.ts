@@ -2,7 +2,7 @@ import { equalBytes, errorCode, type Logger, type PeerId, type PeerStream } from
 import { Bell } from "./bell.ts";
 import type { Position } from "./chain.ts";
 import type { StoredEntry } from "./contract.ts";
-import { ProtocolError, TruncatedError } from "./errors.ts";
+import { ProtocolError, RefusedError, TruncatedError } from "./errors.ts";
 import type { Lead } from "./lead.ts";
 import type { Log } from "./log.ts";
 import { BURST, encodeResponse, FRAME_BYTES, parseRequest, type Request, type Response } from "./wire.ts";
@@ -231,7 +231,9 @@ class Session {
     } catch (error) {
       const retryable = error instanceof Error && "retryable" in error && error.retryable === true;
       const code = errorCode(error) ?? "ledger/outcome-unknown";
-      await this.#send({ kind: "rejected", id, code, retryable }).catch(() => undefined);
+      const reason =
+        error instanceof RefusedError ? { reason: String(error.detail["reason"]).slice(0, 64) } : {};
+      await this.#send({ kind: "rejected", id, code, retryable, ...reason }).catch(() => undefined);
     }
   }
 

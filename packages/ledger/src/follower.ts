@@ -102,7 +102,7 @@ export class Follower {
         proposals.onCommitted(response.id, response.index, response.replicas);
         return;
       case "rejected":
-        proposals.onRejected(response.id, response.code);
+        proposals.onRejected(response.id, response.code, response.reason);
         return;
       case "readable":
         reads.onReadable(response.number, response.index);

@@ -69,8 +69,8 @@ class RunningLedger<S, R> implements Ledger<S, R> {
     const windowMs = options.commitWindowMs ?? 2;
     const lead = new Lead(leadership, log);
     this.#lead = lead;
-    countFor(components.store, (term) => lead.isSettledIn(term));
-    const appender = new Appender({ log, lead, clock, replicate, windowMs });
+    countFor(components.store, { isSettledIn: (term) => lead.isSettledIn(term), failure: () => log.failure });
+    const appender = new Appender({ log, lead, clock, replicate, windowMs, admit: components.admit });
     this.#feed = new Feed({ log, lead, logger, submit: (id, command) => appender.submit(id, command) });
     this.#proposals = new Proposals<R>({
       log,
@@ -168,10 +168,18 @@ class RunningLedger<S, R> implements Ledger<S, R> {
     const { leading } = this.#epochs.current;
     this.#feed.stop(new Error("the lead was lost"));
     // What fails here is tried again, and told, with each proposal.
-    if (leading) void this.#lead.take().catch(() => undefined);
+    if (leading && this.#log.failure !== undefined) this.#giveUpLead();
+    else if (leading) void this.#lead.take().catch(() => undefined);
     else void this.#log.rest().catch(() => undefined);
     this.#proposals.retry();
     this.#reads.retry();
+  }
+
+  /** A leader that cannot write holds everyone up. */
+  #giveUpLead(): void {
+    const { leadership, logger } = this.#components;
+    if (this.#log.failure instanceof ClosedError || !leadership.isAdmin()) return;
+    leadership.handOver?.().catch((cause: unknown) => logger.error("lead was not given up", { cause }));
   }
 
   #recount(): void {
@@ -197,6 +205,7 @@ class RunningLedger<S, R> implements Ledger<S, R> {
   async #watchFailure(): Promise<void> {
     while (this.#log.failure === undefined) await this.#log.changed();
     this.#ended.abort(this.#log.failure);
+    this.#giveUpLead();
     this.#proposals.fail(this.#log.failure);
     this.#feed.stop(this.#log.failure);
   }

@@ -2,7 +2,7 @@ import { type ChorusError, type Clock, equalBytes, InvalidInputError } from "@ch
 import type { Outcome } from "./outcome.ts";
 import type { Kept } from "./appender.ts";
 import type { Proposed } from "./contract.ts";
-import { DiskFullError, NoLeaderError, OutcomeUnknownError } from "./errors.ts";
+import { DiskFullError, NoLeaderError, OutcomeUnknownError, RefusedError } from "./errors.ts";
 import type { Log } from "./log.ts";
 
 const RETRY_MS = 100;
@@ -85,10 +85,10 @@ export class Proposals<R> {
     if (pending !== undefined) void this.#settle(pending, index, replicas);
   }
 
-  onRejected(id: string, code: string): void {
+  onRejected(id: string, code: string, reason?: string): void {
     const pending = this.#pending.get(id);
     if (pending === undefined) return;
-    const error = toError(id, code);
+    const error = code === "ledger/refused" ? new RefusedError(reason ?? "not admitted") : toError(id, code);
     if (error === undefined) void this.#later(pending);
     else pending.reject(error);
   }

@@ -51,7 +51,14 @@ export type Response =
     }
   | { readonly kind: "committed"; readonly id: string; readonly index: number; readonly replicas: number }
   /** The proposal was not appended; `retryable` ones are tried again by the learner. */
-  | { readonly kind: "rejected"; readonly id: string; readonly code: string; readonly retryable: boolean }
+  | {
+      readonly kind: "rejected";
+      readonly id: string;
+      readonly code: string;
+      readonly retryable: boolean;
+      /** With `ledger/refused`: the code of why. */
+      readonly reason?: string;
+    }
   | { readonly kind: "readable"; readonly number: number; readonly index: number }
   /** This peer serves nobody now. */
   | { readonly kind: "refused"; readonly code: string };
@@ -134,8 +141,10 @@ export function parseResponse(frame: Uint8Array): Response {
     const replicas = count(value["replicas"], "replicas");
     return { kind, id, index: count(value["index"], "index"), replicas };
   }
-  if (kind === "rejected")
-    return { kind, id, code: text(value["code"], "code"), retryable: value["retryable"] === true };
+  if (kind === "rejected") {
+    const reason = value["reason"] === undefined ? {} : { reason: text(value["reason"], "reason") };
+    return { kind, id, code: text(value["code"], "code"), retryable: value["retryable"] === true, ...reason };
+  }
   throw new InvalidInputError("kind", "is unknown");
 }
 

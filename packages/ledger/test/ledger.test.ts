@@ -128,6 +128,37 @@ describe("the admin's ledger", () => {
     await log.propose(bytes("."));
     expect(await log.propose(bytes("a"), { id: "old" })).toMatchObject({ index: 1026 });
   });
+  it("appends what was admitted only, in the order in which it came", async () => {
+    const gates = new Map(["a", "b"].map((name) => [name, Promise.withResolvers<void>()]));
+    const asked: string[] = [];
+    const admit = async (command: Uint8Array): Promise<void> => {
+      asked.push(text(command));
+      await gates.get(text(command))?.promise;
+      if (text(command) === "bad") throw new DiskFullError();
+      if (text(command) === "worse") throw new Error("no code");
+    };
+    await using mesh = setup({ admit });
+    mesh.leads.lead(peers[0]);
+    const admin = await mesh.join(0);
+    const learner = await mesh.join(1);
+    for (const { log } of [admin, learner]) {
+      await expect(log.propose(bytes("bad"))).rejects.toMatchObject({
+        code: "ledger/refused",
+        retryable: false,
+        detail: { reason: "ledger/disk-full" },
+      });
+      await expect(log.propose(bytes("worse"))).rejects.toMatchObject({ detail: { reason: "not admitted" } });
+    }
+    const proposed = ["a", "b", "c"].map((name) => admin.log.propose(bytes(name), { id: name }));
+    await until(() => asked.length === 7);
+    gates.get("b")?.resolve();
+    expect(admin.log.state()).toEqual([]);
+    gates.get("a")?.resolve();
+    await Promise.all(proposed);
+    expect(admin.log.state()).toEqual(["a", "b", "c"]);
+    await admin.log.propose(bytes("a"), { id: "a" });
+    expect(asked).toHaveLength(7);
+  });
   it("waits for a leader, and says when none came", async () => {
     const clock = manualClock();
     await using mesh = setup({ clock });

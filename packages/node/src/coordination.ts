@@ -115,13 +115,15 @@ async function openLedger(
   leadership: Election,
   store: LogStore,
 ): Promise<Components["ledger"]> {
+  const machine = taskMachine({ cluster: config.cluster });
   return stack.use(
     await ledger(
       {
         streams: base.mesh.streams,
         leadership,
         store,
-        machine: taskMachine({ cluster: config.cluster }),
+        machine,
+        admit: (command) => machine.admit(command),
         clock,
         logger: base.logger,
       },

@@ -46,6 +46,12 @@ export function fakeLeadership(options: { readonly voters?: readonly PeerId[] } 
       admin: () => viewOf(peer).admin,
       isAdmin: () => viewOf(peer).admin?.peer === peer,
       changes: ({ signal }) => changes(watchers, () => viewOf(peer).admin, signal),
+      async handOver() {
+        if (viewOf(peer).admin?.peer !== peer) return;
+        common = { ...common, admin: undefined };
+        for (const [one, view] of views) views.set(one, { ...view, admin: undefined });
+        notify();
+      },
       ...(voters && {
         config: () => ({ voters: (voters ?? []).map((one) => ({ peer: one })) }),
         term: () => viewOf(peer).term,
@@ -78,11 +84,16 @@ async function isElected(
   among: ReadonlyMap<PeerId, ElectedLog>,
   voters: readonly PeerId[],
 ): Promise<boolean> {
-  const last = await among.get(candidate)?.last();
+  const last = await among
+    .get(candidate)
+    ?.last()
+    .catch(() => undefined);
   if (last === undefined) return false;
   const logs = [...among].filter(([peer]) => voters.includes(peer));
   const votes = await Promise.all(
-    logs.map(async ([peer, log]) => peer === candidate || (await log.mayVoteFor(candidate, last))),
+    logs.map(
+      async ([peer, log]) => peer === candidate || (await log.mayVoteFor(candidate, last).catch(() => false)),
+    ),
   );
   return 2 * votes.filter(Boolean).length > voters.length;
 }

@@ -206,6 +206,25 @@ export const ledgerCases: readonly LedgerCase[] = [
     },
   },
   {
+    name: "gives the lead up with a log that turned read-only, and votes for nobody with it",
+    atLeast: 3,
+    async run(bench, voters) {
+      await using mesh = await LedgerMesh.start(bench, { voters, proposeTimeoutMs: 300 });
+      ok(await mesh.elect(0));
+      await persist(() => mesh.propose(0, "before", "before"));
+      mesh.member(0).disk.afterWrite = () => Promise.reject(new Error("input/output error"));
+      await rejects(mesh.propose(0, "x"), { code: "ledger/outcome-unknown" });
+      equal(mesh.member(0).log.status().mode, "read-only");
+      for (const n of mesh.alive) equal(mesh.leads.of(mesh.member(n).peer).admin(), undefined);
+      equal(await mesh.elect(0), false);
+      const bare = Array.from({ length: (voters + 1) / 2 }, (_, n) => n);
+      equal(await mesh.elect(1, bare), false);
+      ok(await electAny(mesh));
+      await persist(() => mesh.propose(1, "after", "after"));
+      equal(mesh.member(1).log.state().at(-1), "after");
+    },
+  },
+  {
     name: "counts by the configuration of now",
     atLeast: 3,
     async run(bench, voters) {
