@@ -1,6 +1,6 @@
 import type { Canonical } from "@chorus/kernel";
 import type { Task } from "../tasks/machine.ts";
-import { type Command, resultOf } from "./commands.ts";
+import { cidFor, type Command, resultOf } from "./commands.ts";
 import type { Effectors } from "./effector.ts";
 import { Mediator } from "./mediator.ts";
 import { Scope, type TaskPeer } from "./drivers.ts";
@@ -22,6 +22,8 @@ export class Attempt {
   readonly #ended: () => void;
   readonly #scope: Scope;
   readonly #renewals: Scope;
+  /** What this attempt tries to commit. */
+  #made: string | undefined;
 
   constructor(
     { peer, effectors }: { readonly peer: TaskPeer; readonly effectors: Effectors },
@@ -43,8 +45,11 @@ export class Attempt {
     for (let step = random(); step < 0.5; step += random())
       this.#scope.after(length * step, () => this.#progress());
     const fate = random();
+    const isByHand = this.#leased.lease.manual === true;
     this.#scope.after(length, () => {
-      if (fate < 0.12) this.#fail();
+      if (isByHand && fate > 0.6) this.#handBack();
+      else if (fate > 0.96) this.#ask();
+      else if (fate < 0.12) this.#fail();
       else if (fate < 0.25) this.#complete("failed");
       else this.#carryOut();
     });
@@ -53,8 +58,10 @@ export class Attempt {
   /** Another lease, or none: this attempt is over, unless it was its own commit that ended it. */
   see({ id, lease, finishedBy }: Task): void {
     const { index } = this.#leased.lease.token;
-    if (id === this.#leased.task.id && index !== lease?.token.index && index !== finishedBy?.index)
+    if (id === this.#leased.task.id && index !== lease?.token.index && index !== finishedBy?.index) {
+      this.#keepEvidence();
       this.#end();
+    }
   }
 
   #keepLease(): void {
@@ -84,14 +91,39 @@ export class Attempt {
     new Mediator({ task, lease }, ports).carryOut();
   }
 
+  #handBack(): void {
+    this.#insist(this.#command("task-hand-back", { reason: "not for me" }));
+  }
+
+  #ask(): void {
+    this.#insist(this.#command("task-ask", { for: "input", question: "which one?" }));
+  }
+
+  #insist(command: Command): void {
+    this.#peer.insist(command, this.#scope, () => this.#end());
+  }
+
   #fail(): void {
     const reason = { code: "sim/failed", message: "it could not be carried out" };
-    this.#peer.insist(this.#command("task-fail", { reason }), this.#scope, () => this.#end());
+    this.#insist(this.#command("task-fail", { reason }));
   }
 
   #complete(outcome: "succeeded" | "failed"): void {
-    const result = resultOf(outcome, this.#peer.host.random() * 64);
-    this.#peer.insist(this.#command("task-complete", { result }), this.#scope, () => this.#end());
+    const cid = cidFor(this.#peer.host.random() * 64);
+    const result = resultOf(outcome, cid);
+    this.#made = cid;
+    this.#peer.insist(this.#command("task-complete", { result }), this.#scope, ({ result: answer }) => {
+      if (answer?.status === "refused" && answer.refusal === "fenced") this.#keepEvidence();
+      this.#end();
+    });
+  }
+
+  /** Work that lost is kept: the ledger says whose attempt it was. */
+  #keepEvidence(): void {
+    if (this.#made === undefined) return;
+    const evidence = { address: "ucxl://sim/task/worker/agent/@v1", cid: this.#made };
+    this.#made = undefined;
+    this.#peer.insist(this.#command("task-evidence", evidence), new Scope(this.#peer.host), () => undefined);
   }
 
   #end(): void {

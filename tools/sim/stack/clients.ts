@@ -1,12 +1,13 @@
 import type { Host } from "@chorus/sim";
 import type { Request } from "./client-book.ts";
 import type { Run } from "./run.ts";
+import type { Command } from "./commands.ts";
 import { KINDS, nameOf } from "./target-book.ts";
 import type { ClientMessage, Wire } from "./wire.ts";
 
 /** When the last request is made; later, everything is to come to its end. */
-const WORK_MS = 20_000;
-const EVERY_MS = 1500;
+const WORK_MS = 18_000;
+const EVERY_MS = 1700;
 /** Without an answer the next peer is asked. */
 const LOOK_MS = 2000;
 const PATIENCE_MS = 4500;
@@ -41,7 +42,7 @@ export class Clients {
     after(Math.ceil(2 * random() * EVERY_MS), () => {
       if (this.#run.now > WORK_MS) return;
       this.#ask(this.#draw());
-      if (random() < 0.15) this.#changeMind();
+      if (random() < 0.25) this.#changeMind();
       this.#next();
     });
   }
@@ -60,9 +61,22 @@ export class Clients {
       goal: `reach ${number}`,
       project: "sim",
       attempts,
+      backoff: { firstMs: 400 },
       ...(effects.length > 0 ? { effects } : {}),
+      ...this.#relations(),
     };
     return clients.open({ principal: "somebody", key: `key-${number}`, spec, isContent });
+  }
+
+  /** Some wait for others, which may not be known yet, and some are wanted by a time only. */
+  #relations(): { readonly [member: string]: unknown } {
+    const { random } = this.#host;
+    const { requests } = this.#run.clients;
+    const some = requests.filter(() => random() < 0.2).slice(-3);
+    const dependsOn = [...new Set(some.map(({ id }) => id))];
+    const deadline = random() < 0.1 ? { deadline: Math.ceil(this.#run.now + 3000 + random() * 9000) } : {};
+    if (dependsOn.length === 0 || random() < 0.6) return deadline;
+    return { ...deadline, dependsOn, join: random() < 0.5 ? "all" : "any" };
   }
 
   #effects(): readonly { readonly [member: string]: string }[] {
@@ -87,10 +101,25 @@ export class Clients {
           const isDone = targets.times(nameOf(id, slot, ordinal)) > 0;
           const word = isDone ? "done" : this.#host.random() < 0.7 ? "repeat" : "abandon";
           const decision = state === "awaiting-approval" && isDone ? "repeat" : word;
-          this.#tell({ kind: "decide", task: id, key, decision });
+          const reason = "somebody looked";
+          this.#order({ type: "effect-decide", task: id, key, decision, reason });
         }
+      this.#resume();
       this.#decide();
     });
+  }
+
+  /** What waits for a person's word goes on with it, sooner or later. */
+  #resume(): void {
+    for (const { id, state, effects = [] } of this.#run.history.tasks.values()) {
+      const waits = state === "paused" || state === "input-required" || state === "auth-required";
+      const isSure = effects.every((effect) => effect.state !== "uncertain");
+      if (waits && isSure && this.#host.random() < 0.6) this.#order({ type: "task-resume", task: id });
+    }
+  }
+
+  #order(command: Command): void {
+    this.#tell({ kind: "order", command });
   }
 
   #tell(message: ClientMessage): void {
@@ -119,9 +148,14 @@ export class Clients {
 
   #changeMind(): void {
     const { requests } = this.#run.clients;
-    const request = requests[Math.floor(this.#host.random() * requests.length)];
-    if (request !== undefined)
-      this.#host.send(this.#somePeer(), { via: "client", message: { kind: "cancel", task: request.id } });
+    const request = requests.at(-1 - Math.floor(this.#host.random() * 4));
+    if (request === undefined) return;
+    const { id: task } = request;
+    const change = this.#host.random();
+    if (change < 0.4) this.#tell({ kind: "cancel", task });
+    else if (change < 0.7) this.#order({ type: "task-pause", task, reason: "wait" });
+    else if (change < 0.8) this.#order({ type: "task-steer", task, id: `${change}`, text: "mind the gap" });
+    else this.#tell({ kind: "take-over", task });
   }
 
   #somePeer(): number {

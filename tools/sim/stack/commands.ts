@@ -12,6 +12,8 @@ export interface Command {
 export interface Sent {
   readonly command: Command;
   readonly from: PeerId;
+  /** By its proposer's wall clock. */
+  readonly at: number;
 }
 
 const NO_SIGNATURE = new Uint8Array(64);
@@ -44,8 +46,7 @@ export function cidFor(number: number): string {
 }
 
 /** What a finished run tells the ledger. */
-export function resultOf(outcome: "succeeded" | "failed", made: number): Canonical {
-  const cid = cidFor(made);
+export function resultOf(outcome: "succeeded" | "failed", cid: string): Canonical {
   return {
     outcome,
     decision: { address: "ucxl://sim/task/worker/agent/@v1", cid, signatures: cid },

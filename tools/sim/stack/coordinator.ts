@@ -2,7 +2,8 @@ import type { PeerId } from "@chorus/kernel";
 import type { Host } from "@chorus/sim";
 import type { Task } from "../tasks/machine.ts";
 import { type Command, seal } from "./commands.ts";
-import type { Answer, Follower, Scope, TaskPeer } from "./drivers.ts";
+import { type Answer, type Follower, LEASE_MS, type Scope, type TaskPeer } from "./drivers.ts";
+import { DeadlineWatch } from "./deadline-watch.ts";
 import { Effectors } from "./effector.ts";
 import { EffectWatch } from "./effect-watch.ts";
 import { Entry } from "./entry.ts";
@@ -56,7 +57,8 @@ export class StackCoordinator implements TaskPeer {
     this.#entry = new Entry(this);
     this.#watch = new LeaseWatch(this);
     const effectors = new Effectors(this.calls);
-    this.#parts = [this.#entry, new Worker(this, effectors), this.#watch, new EffectWatch(this, effectors)];
+    const watches = [this.#watch, new EffectWatch(this, effectors), new DeadlineWatch(this)];
+    this.#parts = [this.#entry, new Worker(this, effectors), ...watches];
     for (const task of this.#tasks.values())
       if (!isTerminal(task.state) || task.effects !== undefined) this.#tell(task);
   }
@@ -86,20 +88,34 @@ export class StackCoordinator implements TaskPeer {
   onClient(from: number, message: ClientMessage): void {
     if (message.kind === "submit") this.#submit(from, message.request);
     else if (message.kind === "cancel") this.#cancel(from, message.task);
-    else if (message.kind === "decide") {
-      const { task, key, decision } = message;
-      this.once({ type: "effect-decide", task, key, decision, reason: "somebody looked" }, () => undefined);
+    else if (message.kind === "order") this.once(message.command, () => undefined);
+    else if (message.kind === "take-over") {
+      const { session } = this;
+      const command = {
+        type: "task-takeover",
+        task: message.task,
+        reason: "by hand",
+        ttlMs: LEASE_MS,
+        session,
+      };
+      this.once(command, () => undefined);
     }
+  }
+
+  /** Real time, a second early or late. */
+  wallClock(): number {
+    return Math.max(0, Math.floor(this.run.now) + 300 * ((this.host.self * 5) % 7) - 900);
   }
 
   once(command: Command, done: (answer: Answer) => void): void {
     const { self, run } = this;
-    const bytes = seal(command, self, run.now);
+    const at = this.wallClock();
+    const bytes = seal(command, self, at);
     const name = this.#ports.ledger().propose(bytes, (outcome) => {
       if (!("index" in outcome)) done(undefined);
       else done({ index: outcome.index, result: run.history.steps[outcome.index - 1]?.result });
     });
-    run.sent.set(name, { command, from: self });
+    run.sent.set(name, { command, from: self, at });
   }
 
   insist(command: Command, scope: Scope, done: (answer: NonNullable<Answer>) => void): void {

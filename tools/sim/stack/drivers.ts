@@ -24,6 +24,8 @@ export interface TaskPeer {
   record(id: string): Task | undefined;
   /** Connected peers. */
   peers(): readonly PeerId[];
+  /** Milliseconds since the epoch, as far as this peer knows. */
+  wallClock(): number;
   /** Tries once. */
   once(command: Command, done: (answer: Answer) => void): void;
   /** Tries until it is ordered, for as long as the scope lasts. */

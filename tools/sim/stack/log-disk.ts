@@ -14,8 +14,8 @@ export interface Found {
 }
 
 const FOLDER = "log/";
-const encoder = new TextEncoder();
-const decoder = new TextDecoder();
+/** SHA-256. */
+const CHECKSUM = 32;
 
 /** Transactions in one file: a disk of few and small files is what the simulation copies fastest. */
 const CHUNK = 8;
@@ -49,12 +49,7 @@ export class LogDisk {
 
   /** @throws 'sim/disk-full' when nothing of it was written */
   write(transaction: Transaction): void {
-    const text = JSON.stringify(transaction, (_, value: unknown) =>
-      value instanceof Uint8Array
-        ? { base64: Buffer.from(value.buffer, value.byteOffset, value.length).toString("base64") }
-        : value,
-    );
-    this.#disk.append(`${FOLDER}${fileName(this.#file)}`, encoder.encode(`${text}\t${text.length}\n`));
+    this.#disk.append(`${FOLDER}${fileName(this.#file)}`, bytesOf(transaction));
     this.#count++;
     if (this.#count % CHUNK === 0) this.#file++;
   }
@@ -64,22 +59,44 @@ function fileName(number: number): string {
   return String(number).padStart(6, "0");
 }
 
-/** Everything up to the first ruin; nothing is written behind one. */
-function parse(bytes: Uint8Array | undefined): readonly Transaction[] {
-  const lines = decoder.decode(bytes).split("\n").slice(0, -1);
-  const ruin = lines.findIndex((line) => {
-    const [text, length] = line.split("\t");
-    return length !== `${text?.length}`;
-  });
-  return lines
-    .slice(0, ruin < 0 ? lines.length : ruin)
-    .map((line) => JSON.parse(line.split("\t")[0] ?? "", revive));
+/** Length, head, commands and checksums as they are, and the length again, which tells a whole one from a ruin. */
+function bytesOf({ keep, committed, entries }: Transaction): Uint8Array {
+  const heads = entries.map(({ index, term, id, command }) => [index, term, id, command.length]);
+  const head = Buffer.from(JSON.stringify([keep, committed, heads]));
+  const content = entries.flatMap(({ command, checksum }) => [command, checksum]);
+  const length = Buffer.alloc(8);
+  length.writeUInt32BE(content.reduce((sum, part) => sum + part.length, head.length));
+  length.writeUInt32BE(head.length, 4);
+  return Buffer.concat([length, head, ...content, length]);
 }
 
-function revive(_: string, value: unknown): unknown {
-  return typeof value === "object" && value !== null && "base64" in value
-    ? new Uint8Array(Buffer.from(String(value.base64), "base64"))
-    : value;
+/** Everything up to the first ruin; nothing is written behind one. */
+function parse(bytes: Uint8Array | undefined): readonly Transaction[] {
+  const file = Buffer.from(bytes ?? []);
+  const found: Transaction[] = [];
+  for (let at = 0; at + 16 <= file.length; ) {
+    const end = at + 8 + file.readUInt32BE(at);
+    if (end + 8 > file.length || file.compare(file, at, at + 8, end, end + 8) !== 0) break;
+    found.push(transactionOf(file.subarray(at + 8, end), file.readUInt32BE(at + 4)));
+    at = end + 8;
+  }
+  return found;
+}
+
+function transactionOf(bytes: Buffer, headLength: number): Transaction {
+  const [keep, committed, heads]: [number, number, [number, number, string, number][]] = JSON.parse(
+    bytes.toString("utf8", 0, headLength),
+  );
+  let at = headLength;
+  const take = (length: number): Uint8Array => new Uint8Array(bytes.subarray(at, (at += length)));
+  const entries = heads.map(([index, term, id, length]) => ({
+    index,
+    term,
+    id,
+    command: take(length),
+    checksum: take(CHECKSUM),
+  }));
+  return { keep, committed, entries };
 }
 
 /** Whether a disk would show an entry if the power were cut now. */
@@ -87,10 +104,9 @@ export function isKept(
   durable: (file: string) => Uint8Array | undefined,
   { checksum }: StoredEntry,
 ): boolean {
-  const text = Buffer.from(checksum).toString("base64");
   for (let number = 0; ; number++) {
     const file = durable(`${FOLDER}${fileName(number)}`);
     if (file === undefined) return false;
-    if (Buffer.from(file).includes(text)) return true;
+    if (Buffer.from(file).includes(Buffer.from(checksum))) return true;
   }
 }

@@ -101,7 +101,12 @@ export class StackPeer implements Process<Wire> {
 
   #apply(entry: StoredEntry): void {
     const core = this.ledger?.log?.core;
-    const by = { node: this.#host.self, term: core?.term ?? 0, voters: core?.voters ?? [] };
+    const by = {
+      node: this.#host.self,
+      term: core?.term ?? 0,
+      voters: core?.voters ?? [],
+      note: this.#host.note,
+    };
     const step = this.#stack.run.apply(entry, by);
     if (step !== undefined) this.coordinator.apply(step);
   }

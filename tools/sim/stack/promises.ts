@@ -11,6 +11,8 @@ export const PROMISES = [
   "a cancellation or a commit, not both",
   "events without gap",
   "attempts are bounded",
+  "deadlines are kept",
+  "dependencies come first",
   "one effect per key",
   "no act without a permit",
   "a receipt is a fact",

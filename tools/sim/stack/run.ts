@@ -11,6 +11,14 @@ import type { Judge, Promised } from "./promises.ts";
 import { TargetBook } from "./target-book.ts";
 import { TaskOnlooker } from "./task-onlooker.ts";
 
+/** Who applies an entry first is its leader. */
+interface Applier {
+  readonly node: number;
+  readonly term: number;
+  readonly voters: readonly PeerId[];
+  readonly note: (text: string) => void;
+}
+
 /** Which disks hold an entry, as the simulation knows it. */
 interface NewEntry {
   readonly entry: StoredEntry;
@@ -32,6 +40,7 @@ export class Run implements Judge {
   now = 0;
   #isOver = false;
   readonly #tasks = new TaskOnlooker(this, this.targets);
+  readonly #onCommitted: (text: string) => void;
   readonly #peers: readonly PeerId[];
   readonly #checksums = new Map<string, Uint8Array>();
   /** By node: what its disk has been told to keep and has. */
@@ -40,7 +49,14 @@ export class Run implements Judge {
   readonly #committedIn: number[] = [];
   #fresh: NewEntry[] = [];
 
-  constructor(machine: Machine, peers: readonly PeerId[]) {
+  constructor(
+    machine: Machine,
+    {
+      peers,
+      onCommitted,
+    }: { readonly peers: readonly PeerId[]; readonly onCommitted: (text: string) => void },
+  ) {
+    this.#onCommitted = onCommitted;
     this.history = new History(machine);
     this.#peers = peers;
   }
@@ -68,10 +84,7 @@ export class Run implements Judge {
   }
 
   /** A peer applies an entry. @returns what it changed */
-  apply(
-    entry: StoredEntry,
-    by: { readonly node: number; readonly term: number; readonly voters: readonly PeerId[] },
-  ): Step | undefined {
+  apply(entry: StoredEntry, by: Applier): Step | undefined {
     const taken = this.history.take(entry);
     if (taken === undefined) {
       this.break("what is committed stays", `${by.node} applies another entry at ${entry.index}`);
@@ -80,7 +93,11 @@ export class Run implements Judge {
     if (!taken.isNew) return taken.step;
     this.#committedIn.push(by.term);
     this.#fresh.push({ entry, voters: by.voters });
-    this.#tasks.watch(taken.step, this.sent.get(entry.id));
+    const sent = this.sent.get(entry.id);
+    const text = textOf(taken.step, sent);
+    by.note(text);
+    this.#onCommitted(text);
+    this.#tasks.watch(taken.step, sent);
     return taken.step;
   }
 
@@ -128,4 +145,14 @@ export class Run implements Judge {
 
 function isSame(own: StoredEntry | undefined, entry: StoredEntry): boolean {
   return own !== undefined && equalBytes(own.checksum, entry.checksum);
+}
+
+/** For the trace. */
+function textOf({ entry, result, changed }: Step, sent: Sent | undefined): string {
+  const name = sent?.command.type ?? "a term";
+  const refusal = result?.status === "refused" ? ` refused: ${result.refusal}` : "";
+  const now = changed.map(({ id, state, effects = [] }) =>
+    [id.slice(0, 6), state, ...effects.map((effect) => `${effect.slot} ${effect.state}`)].join(" "),
+  );
+  return `committed ${entry.index}: ${name}${refusal} → ${now.join(", ")}`;
 }

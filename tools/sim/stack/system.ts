@@ -13,8 +13,8 @@ import { Run } from "./run.ts";
 import type { Wire } from "./wire.ts";
 
 const MAX_PEERS = 7;
-const DURATION_MS = 42_000;
-const HEAL_MS = 20_000;
+const DURATION_MS = 37_000;
+const HEAL_MS = 18_000;
 /** Every peer does something in this time. */
 const LAST_LOOK_MS = 1500;
 
@@ -26,15 +26,24 @@ const peers: readonly PeerId[] = (
 
 type Node = StackPeer | Outside;
 
+interface Setting {
+  readonly course: Course;
+  readonly rules: Rulebook;
+  readonly mutant: string | undefined;
+  readonly onCommitted: ((text: string) => void) | undefined;
+}
+
 /** A simulator of `nodes` peers, and one more node for all that is outside of the mesh. */
 export function simulator(options: {
   readonly course: Course;
   readonly nodes: number;
   readonly mutant?: string;
+  /** Told what was committed, in all runs. */
+  readonly onCommitted?: (text: string) => void;
 }): Simulator {
-  const { course, nodes, mutant } = options;
+  const { course, nodes, mutant, onCommitted } = options;
   if (nodes > MAX_PEERS) throw new RangeError(`at most ${MAX_PEERS} peers`);
-  return sim(systemOf(course, rulebookOf(mutant), mutant), {
+  return sim(systemOf({ course, rules: rulebookOf(mutant), mutant, onCommitted }), {
     nodes: nodes + 1,
     durationMs: DURATION_MS,
     healMs: HEAL_MS,
@@ -45,11 +54,11 @@ export function simulator(options: {
   });
 }
 
-function systemOf(course: Course, rules: Rulebook, mutant: string | undefined): System<Wire, Node> {
-  let run = new Run(rules.machine(), peers);
+function systemOf({ course, rules, mutant, onCommitted = () => undefined }: Setting): System<Wire, Node> {
+  let run = new Run(rules.machine(), { peers, onCommitted });
   return {
     invariants: () => {
-      run = new Run(rules.machine(), peers);
+      run = new Run(rules.machine(), { peers, onCommitted });
       return promisesOf(run);
     },
     boot: (host) => (host.self === host.nodes - 1 ? new Outside(host, run) : bootPeer(host)),

@@ -65,6 +65,13 @@ export class TaskOnlooker {
     this.#history(after, seen);
     this.#effects(after, seen, command);
     this.#end(after, seen);
+    if (
+      after.state === "expired" &&
+      seen.record.state !== "expired" &&
+      sent.at < (after.spec.deadline ?? Infinity)
+    )
+      this.#judge.break("deadlines are kept", `${after.id.slice(0, 6)} expired before its deadline`);
+    this.#join(after, seen);
     if (after.failures > after.spec.attempts)
       this.#judge.break("attempts are bounded", `${after.id.slice(0, 6)} failed ${after.failures} times`);
     seen.record = after;
@@ -85,11 +92,12 @@ export class TaskOnlooker {
     });
   }
 
-  #command(after: Task, seen: Seen, { command, from }: Sent): void {
+  #command(after: Task, seen: Seen, sent: Sent): void {
+    const { command, from } = sent;
     const name = `${command.type} of ${after.id.slice(0, 6)}`;
     if (command.type === "task-claim" || command.type === "task-takeover")
       this.#claimed(after, seen, { from, isTaken: command.type === "task-takeover" });
-    if (LIFE.has(command.type) && !isAllowed(seen.lease, { command, from }))
+    if (LIFE.has(command.type) && !isAllowed(seen.lease, sent))
       this.#judge.break("tokens rise, one holder", `${name}: a stale token or another peer was let through`);
     if (command.type === "task-complete") seen.commits++;
     if (seen.commits > 1) this.#judge.break("one commit per task", `${name}: it was finished twice`);
@@ -111,6 +119,15 @@ export class TaskOnlooker {
       this.#judge.break("tokens rise, one holder", `${name}: its token did not rise`);
     seen.last = lease.token;
     seen.lease = { token: lease.token, holder: from };
+  }
+
+  /** Nobody works on a task before what it waits for is completed. */
+  #join({ id, spec, lease }: Task, { record }: Seen): void {
+    const { dependsOn = [], join } = spec;
+    if (lease === undefined || record.lease !== undefined || dependsOn.length === 0) return;
+    const done = dependsOn.filter((one) => this.#judge.history.tasks.get(one)?.state === "completed");
+    if (done.length < (join === "any" ? 1 : dependsOn.length))
+      this.#judge.break("dependencies come first", `${id.slice(0, 6)} is held before what it waits for`);
   }
 
   #history(after: Task, { record }: Seen): void {

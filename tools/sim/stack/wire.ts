@@ -1,5 +1,6 @@
 import type { Wire as ElectionWire } from "../election/peer.ts";
 import type { AckStatus } from "./client-book.ts";
+import type { Command } from "./commands.ts";
 import type { Asked, Told } from "./target-book.ts";
 import type { Position, StoredEntry } from "./ledger-core.ts";
 
@@ -42,7 +43,9 @@ export type LedgerFrame = {
 export type ClientMessage =
   | { readonly kind: "submit"; readonly request: number }
   | { readonly kind: "ack"; readonly request: number; readonly status: AckStatus }
-  | { readonly kind: "decide"; readonly task: string; readonly key: string; readonly decision: string }
+  /** A person's word, which any peer proposes in its own name. */
+  | { readonly kind: "order"; readonly command: Command }
+  | { readonly kind: "take-over"; readonly task: string }
   | { readonly kind: "cancel"; readonly task: string }
   | { readonly kind: "canceled"; readonly task: string; readonly state: string };
 
