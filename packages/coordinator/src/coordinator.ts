@@ -1,5 +1,5 @@
-import { errorCode, openEnvelope, type PeerId } from "@chorus/kernel";
-import { decodeCommand } from "./command.ts";
+import { errorCode, type PeerId } from "@chorus/kernel";
+import { admitCommand, decodeCommand } from "./command.ts";
 import type { Components, Control, Coordinator, CoordinatorOptions } from "./contract.ts";
 import type { TaskRecord } from "./contract-ports.ts";
 import type { OutputChunk, TaskEvent, TaskId, TaskView } from "./contract-task.ts";
@@ -17,7 +17,7 @@ import { OutputReader } from "./output-reader.ts";
 import { serveOutput } from "./output-wire.ts";
 import { Background, type Follower, type Peer, type Settings } from "./peer.ts";
 import { proposer } from "./proposer.ts";
-import { Pulse } from "./pulse.ts";
+import { Pulse, Pulses } from "./pulse.ts";
 import { subjectOf } from "./core/reduce-task.ts";
 import { isTaskId } from "./task-id.ts";
 import { type ListFilter, listTasks, viewOf, waitingForOf } from "./task-list.ts";
@@ -49,7 +49,7 @@ export async function coordinator(components: Components, options: CoordinatorOp
 class LiveCoordinator implements Coordinator {
   readonly #peer: Peer;
   readonly #stop = new AbortController();
-  readonly #pulse = new Pulse();
+  readonly #pulses = new Pulses();
   readonly #logs: OutputLogs;
   readonly #entry: Entry;
   readonly #followers: readonly Follower[];
@@ -72,6 +72,7 @@ class LiveCoordinator implements Coordinator {
         logger.error("background work failed", { name, error }),
       ),
       session: crypto.randomUUID(),
+      disconnects: new Pulse(),
       record: (id) => ledger.state().tasks.get(id),
     };
     this.#logs = new OutputLogs({ memoryBytes, directory: outputDirectory });
@@ -120,7 +121,7 @@ class LiveCoordinator implements Coordinator {
   ): AsyncGenerator<TaskEvent> {
     const ended = AbortSignal.any([signal, this.#peer.stop]);
     for (let next = from; !ended.aborted; ) {
-      const changed = this.#pulse.next(ended);
+      const changed = this.#pulses.next(id, ended);
       const record = this.#peer.record(this.#known(id));
       for (const event of record?.events.slice(Math.max(0, next - 1)) ?? []) {
         if (ended.aborted) return;
@@ -195,7 +196,7 @@ class LiveCoordinator implements Coordinator {
   /** The newest attempt, or the first one when it comes; undefined when there never was one. */
   async #currentAttempt(id: string, signal: AbortSignal): Promise<number | undefined> {
     while (!signal.aborted) {
-      const changed = this.#pulse.next(signal);
+      const changed = this.#pulses.next(id, signal);
       const record = this.#peer.record(this.#known(id));
       if (record !== undefined && record.attempt > 0) return record.attempt;
       if (record !== undefined && isTerminal(record.state)) return undefined;
@@ -245,7 +246,7 @@ class LiveCoordinator implements Coordinator {
   /** The machine takes signatures for granted, being synchronous; here a forged one is found and reported. */
   #audit(command: Uint8Array, entry: { readonly index: number; readonly from: PeerId }): void {
     const { components, settings, background } = this.#peer;
-    const audit = openEnvelope(command, settings.cluster)
+    const audit = admitCommand(command, settings.cluster)
       .then(
         () => undefined,
         () => components.logger.error("ledger entry is not signed by its sender", entry),
@@ -258,7 +259,7 @@ class LiveCoordinator implements Coordinator {
   #tell(id: string): void {
     const record = this.#peer.record(id);
     if (record !== undefined) for (const follower of this.#followers) follower.see(record);
-    this.#pulse.beat();
+    this.#pulses.beat(id);
   }
 
   /** The end of a task may have let others go, or rejected them, and so on. */

@@ -18,6 +18,14 @@ export interface Target {
   after: (effect: Effect) => Promise<void> | void;
   /** Each peer has its own hands on the one target. */
   effector(kind?: string): Effector;
+  /** A place to stand still at; whoever still does at the end is let go. */
+  stop(): Stop;
+}
+
+export interface Stop {
+  readonly reached: Promise<void>;
+  readonly here: () => Promise<void>;
+  readonly wake: () => void;
 }
 
 export class RefusedByTarget extends Error {
@@ -26,9 +34,25 @@ export class RefusedByTarget extends Error {
 }
 
 /** Like a git repository: acting twice under one key is one effect, since the target itself refuses the second. */
-export function target(): Target {
+export function target(): Target & Disposable {
   const made = new Map<string, number>();
-  const self: Target = {
+  const stops: Stop[] = [];
+  const self: Target & Disposable = {
+    stop() {
+      const reached = gate();
+      const woken = gate();
+      const one: Stop = {
+        reached: reached.opened,
+        wake: () => woken.open(),
+        async here() {
+          reached.open();
+          await woken.opened;
+        },
+      };
+      stops.push(one);
+      return one;
+    },
+    [Symbol.dispose]: () => stops.forEach(({ wake }) => wake()),
     made,
     calls: [],
     bodies: [],
@@ -47,7 +71,8 @@ export function target(): Target {
       async act(effect, payload) {
         self.calls.push("act");
         await self.before(effect);
-        if (createHash("sha256").update(payload).digest("hex") !== effect.digest) throw new Error("wrong bytes");
+        if (createHash("sha256").update(payload).digest("hex") !== effect.digest)
+          throw new Error("wrong bytes");
         if (self.sight !== "truth" || !made.has(effect.key)) {
           made.set(effect.key, (made.get(effect.key) ?? 0) + 1);
           self.bodies.push(Buffer.from(payload).toString());
@@ -73,17 +98,3 @@ export const leaving =
   (text = "hello") =>
   async () =>
     succeeded({ "message.json": text });
-
-/** A place to stand still at. */
-export function stop() {
-  const reached = gate();
-  const woken = gate();
-  return {
-    reached: reached.opened,
-    wake: () => woken.open(),
-    async here(): Promise<void> {
-      reached.open();
-      await woken.opened;
-    },
-  };
-}
