@@ -27,7 +27,12 @@ export async function* run(): AsyncIterable<Figure> {
       mutant: undefined,
     });
     if (violations.length > 0) throw new Error(violations.join("\n"));
-    times.push(...figures.filter(({ what }) => what === "heal").map(({ ms }) => ms));
+    times.push(...figures.filter(isHeal).map(({ ms }) => ms));
   }
   yield { ...base, value: median(times) };
+}
+
+/** The start of a mesh comes together too, and is another figure. */
+function isHeal({ what, fault }: { readonly what: string; readonly fault: string }): boolean {
+  return what === "heal" && fault.startsWith("partition");
 }
