@@ -1,4 +1,4 @@
-import { errorCode } from "@chorus/kernel";
+import { type Clock, errorCode } from "@chorus/kernel";
 import { canonicalText } from "./canonical-of.ts";
 import type { Executor, ExecutorControl, RunResult } from "./contract-ports.ts";
 import type { Reason, TaskId, TaskResult, Token } from "./contract-task.ts";
@@ -14,6 +14,9 @@ export const RENEWALS = 4;
 
 /** How long a stopping peer tries to give its lease back. */
 const FAREWELL_MS = 1000;
+
+const SILENCE_MS = 100;
+const TOLD = new Error("it has been told");
 
 /** What one attempt needs besides the peer's parts. */
 export interface AttemptOptions {
@@ -64,7 +67,7 @@ function portsOf(peer: Peer, options: AttemptOptions, leaseSignal: AbortSignal):
     executor: {
       execute: (task, { signal }) => {
         const progress = new ProgressSender(peer, task, leaseSignal);
-        return execute({ task, progress, options, signal });
+        return execute({ task, progress, options: { ...options, clock: peer.components.clock }, signal });
       },
     },
     ledger: {
@@ -97,21 +100,26 @@ function keepEvidence(
 interface Execution {
   readonly task: LeasedTask;
   readonly progress: ProgressSender;
-  readonly options: AttemptOptions;
+  readonly options: AttemptOptions & Pick<Peer["components"], "clock">;
   readonly signal: AbortSignal;
 }
 
 async function execute({ task, progress, options, signal }: Execution): Promise<RunResult> {
   const { executor, control, logs } = options;
   const log = logs.open(task.id, task.attempt);
-  progress.push({ phase: "started", message: `attempt ${task.attempt} of ${task.spec.attempts}` });
+  const silence = new AbortController();
+  const started = { phase: "started", message: `attempt ${task.attempt} of ${task.spec.attempts}` };
+  tellAfterSilence(options.clock, silence.signal, () => progress.push(started));
   try {
     await control.whenRunning({ signal });
     const run = await executor.execute(task, {
       attempt: task.attempt,
       control,
       onOutput: ({ stream, bytes }) => log.append(stream, bytes),
-      onProgress: (step) => progress.push(step),
+      onProgress: (step) => {
+        silence.abort(TOLD);
+        progress.push(step);
+      },
       signal,
     });
     if (run.asks !== undefined) throw new NeedsAnswerError(run.asks);
@@ -119,10 +127,16 @@ async function execute({ task, progress, options, signal }: Execution): Promise<
       throw new AttemptFailedError(run.reason ?? "the run could not be carried out");
     return run;
   } finally {
+    silence.abort(TOLD);
     log.end();
     // What the run told comes before how it ended.
     await progress.flush();
   }
+}
+
+/** A run that has said nothing for a while is said to have started; a short one is not worth an entry of its own. */
+function tellAfterSilence(clock: Clock, signal: AbortSignal, tell: () => void): void {
+  clock.sleep(SILENCE_MS, { signal }).then(tell, () => undefined);
 }
 
 /** Signs of life come from here, not from the work: a busy model or a hung command does not look dead. */
@@ -135,7 +149,7 @@ async function keepLease(
   const signal = AbortSignal.any([peer.stop, signals.lost.signal, signals.over]);
   while (!signal.aborted)
     try {
-      await peer.components.clock.sleep(lease.ttlMs / RENEWALS, { signal });
+      await nextRenewal(peer, lease.ttlMs / RENEWALS, signal);
       const renewal = { type: "task-renew", task: id, token: lease.token } as const;
       const { result } = await peer.proposer.once(renewal, signal);
       if (result.status === "refused" && !signal.aborted)
@@ -145,6 +159,20 @@ async function keepLease(
       // Without a leader nobody can take the lease away either.
       if (!isRetryable(error)) throw error;
     }
+}
+
+/** In time, or as soon as a connection is lost: the peer at its other end may think that this one is gone. */
+async function nextRenewal(peer: Peer, ms: number, signal: AbortSignal): Promise<void> {
+  const woken = new AbortController();
+  const lost = peer.disconnects.next(signal);
+  const due = peer.components.clock.sleep(ms, { signal: AbortSignal.any([signal, woken.signal]) });
+  try {
+    await Promise.race([due, lost]);
+  } finally {
+    woken.abort(signal.reason);
+    await due.catch(() => undefined);
+  }
+  signal.throwIfAborted();
 }
 
 /** Frees the task for another attempt, or for a person's word, for as long as this peer may still speak. */

@@ -11,6 +11,7 @@ import { canonicalOf } from "./canonical-of.ts";
 import { commandSchema, count, peerId } from "./command-schema.ts";
 import type { Progress, Reason, TaskId, TaskResult, TaskSpec, Token } from "./contract-task.ts";
 import type { EffectCommand } from "./effects/effect-commands.ts";
+import { nameOf, Recent } from "./recent.ts";
 
 /** Why a lease is taken from its holder before it has finished. */
 export type ExpiryCause = "lapsed" | "holder-gone" | "holder-restarted";
@@ -112,22 +113,40 @@ export function sealCommand(
   return sealEnvelope({ type, cluster: by.cluster, body: canonicalOf(body) }, by.signer, by.now);
 }
 
+const decoded = new Recent<SealedCommand>(2048);
+const signed = new Recent<true>(8192);
+
 /**
  * Reads a ledger entry, synchronously and without a clock, so that every peer reads the same.
  * @returns undefined for what is not one of our commands for this mesh
  */
 export function decodeCommand(bytes: Uint8Array, cluster: string): SealedCommand | undefined {
+  const name = nameOf(bytes, cluster);
+  const known = decoded.get(name);
+  if (known !== undefined) return known;
   try {
     const outer = outerSchema.parse(decodeCanonical(bytes));
     const { type, from, ts, body, ...message } = messageSchema.parse(decodeCanonical(outer.message));
     if (message.cluster !== cluster) return undefined;
-    return { command: commandSchema.parse({ ...body, type }), from, ts };
+    return decoded.set(name, { command: commandSchema.parse({ ...body, type }), from, ts });
   } catch {
     return undefined;
   }
 }
 
-/** Checks what the machine cannot, being synchronous: that the sender signed it. @throws kernel's envelope errors */
+/**
+ * Checks what the machine cannot, being synchronous: that the sender signed it. Once for the same bytes: who let an
+ * entry in as the leader does not check it again as a follower.
+ * @throws kernel's envelope error
+ */
 export async function admitCommand(bytes: Uint8Array, cluster: string): Promise<void> {
+  const name = nameOf(bytes, cluster);
+  if (signed.get(name) !== undefined) return;
   await openEnvelope(bytes, cluster);
+  signed.set(name, true);
+}
+
+/** Bytes that this process signed itself need no check. */
+export function ownCommand(bytes: Uint8Array, cluster: string): void {
+  signed.set(nameOf(bytes, cluster), true);
 }

@@ -277,6 +277,7 @@ export interface StoragePort {
 export interface Outbox {
   /** Resolves when the entry is on disk. The same id again changes nothing. */
   put(entry: OutboxEntry): Promise<void>;
+  /** It may come late to the disk: what is offered once more is recognised. */
   remove(taskId: TaskId): Promise<void>;
   /** Oldest first. */
   list(): Promise<readonly OutboxEntry[]>;

@@ -1,5 +1,5 @@
 import { equalBytes, type PeerId } from "@chorus/kernel";
-import { decodeCommand, sealCommand, type SealedCommand } from "./command.ts";
+import { decodeCommand, ownCommand, sealCommand, type SealedCommand } from "./command.ts";
 import type { Ack } from "./contract.ts";
 import type { TaskRecord } from "./contract-ports.ts";
 import type { TaskId, TaskSpec, TaskView } from "./contract-task.ts";
@@ -14,6 +14,10 @@ import { parseTask, specBytesOf } from "./task-spec.ts";
 /** Pauses between rounds of offering what the ledger has not taken yet. */
 const FIRST_PAUSE_MS = 250;
 const LONGEST_PAUSE_MS = 5000;
+
+/** Reasons made once: each `abort()` without one makes an exception with a stack, for every submission. */
+const ANSWERED = new Error("the ledger has answered");
+const TIMEOUT = new Error("the ledger did not answer in time");
 
 /** Who submits, and how often it counts. */
 export interface Submission {
@@ -95,6 +99,7 @@ export class Entry implements Follower {
     const now = clock.now();
     const submit = { type: "task-submit", principal, key, spec } as const;
     const command = await sealCommand(submit, { cluster, signer, now });
+    ownCommand(command, cluster);
     await outbox.put({ taskId: id, command });
     this.#kept.set(id, keptOf(command, submit, { from: signer.peer, ts: now }));
   }
@@ -119,7 +124,7 @@ export class Entry implements Follower {
     const answered = new AbortController();
     const late = new AbortController();
     components.clock.sleep(settings.submitWaitMs, { signal: answered.signal }).then(
-      () => late.abort(),
+      () => late.abort(TIMEOUT),
       () => undefined,
     );
     try {
@@ -131,7 +136,7 @@ export class Entry implements Follower {
       // Whatever is wrong with the ledger, the task is on this disk and nothing is lost.
       return { taskId: id, status: "pending", replicas: 1 };
     } finally {
-      answered.abort();
+      answered.abort(ANSWERED);
     }
   }
 

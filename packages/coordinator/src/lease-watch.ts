@@ -1,10 +1,12 @@
-import { RENEWALS } from "./attempt.ts";
 import type { ExpiryCause } from "./command.ts";
 import type { TaskRecord } from "./contract-ports.ts";
 import type { Lease, TaskId } from "./contract-task.ts";
 import type { Follower, Peer } from "./peer.ts";
 import { isRetryable } from "./proposer.ts";
 import { rankOf } from "./rendezvous.ts";
+
+/** Room for a holder's renewal to be ordered and to come round by way of others. */
+const GONE_MS = 400;
 
 interface Watched {
   readonly task: TaskId;
@@ -39,9 +41,12 @@ export class LeaseWatch implements Follower {
 
   async #followConnections(): Promise<void> {
     const { components, stop } = this.#peer;
-    for await (const { peer, connected } of components.streams.changes({ signal: stop }))
-      for (const watch of connected ? [] : this.#watched.values())
+    for await (const { peer, connected } of components.streams.changes({ signal: stop })) {
+      if (connected) continue;
+      this.#peer.disconnects.beat();
+      for (const watch of this.#watched.values())
         if (watch.lease.holder === peer) this.#start(watch, (signal) => this.#afterDisconnect(watch, signal));
+    }
   }
 
   #start(watch: Watched, work: (signal: AbortSignal) => Promise<void>): void {
@@ -57,11 +62,11 @@ export class LeaseWatch implements Follower {
     await this.#expire(watch, "lapsed", signal);
   }
 
-  /** A little more than one renewal: a holder that only we lost shows itself through the ledger in that time. */
+  /** A holder that only we lost has lost us as well, renews at once, and shows itself through the ledger. */
   async #afterDisconnect(watch: Watched, signal: AbortSignal): Promise<void> {
     const { clock, streams } = this.#peer.components;
     const { ttlMs, holder } = watch.lease;
-    await clock.sleep((ttlMs * 1.2) / RENEWALS + this.#staggerMs(watch), { signal });
+    await clock.sleep(Math.min(GONE_MS, ttlMs) + this.#staggerMs(watch), { signal });
     if (!streams.peers().includes(holder)) await this.#expire(watch, "holder-gone", signal);
   }
 

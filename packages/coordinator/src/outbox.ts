@@ -13,19 +13,79 @@ import { isTaskId } from "./task-id.ts";
  */
 export function sqliteOutbox(file: string): Outbox & Disposable {
   const database = trying("cannot be opened", () => open(file));
+  const commit = new GroupCommit(database);
   const insert = database.prepare("INSERT OR IGNORE INTO submission (task, command) VALUES (?, ?)");
   const remove = database.prepare("DELETE FROM submission WHERE task = ?");
   const select = database.prepare("SELECT task, command FROM submission ORDER BY place");
   return {
-    put: async ({ taskId, command }) => {
-      trying("cannot be written", () => insert.run(taskId, command));
+    put: ({ taskId, command }) => commit.soon(() => insert.run(taskId, command)),
+    remove: async (taskId) => commit.later(() => remove.run(taskId)),
+    list: async () => {
+      commit.now();
+      return trying("cannot be read", () => select.all().map(readRow));
     },
-    remove: async (taskId) => {
-      trying("cannot be written", () => remove.run(taskId));
+    [Symbol.dispose]: () => {
+      commit.now();
+      database.close();
     },
-    list: async () => trying("cannot be read", () => select.all().map(readRow)),
-    [Symbol.dispose]: () => database.close(),
   };
+}
+
+/** How long a removal may wait for company: what is offered twice is recognised, so it costs nothing to be late. */
+const REMOVAL_DELAY_MS = 100;
+
+/** Writes what comes in one turn of the event loop with one flush to the disk. */
+class GroupCommit {
+  readonly #database: DatabaseSync;
+  #writes: (() => void)[] = [];
+  #waiting: PromiseWithResolvers<void> | undefined;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(database: DatabaseSync) {
+    this.#database = database;
+  }
+
+  /** Resolves when the write is on the disk. */
+  soon(write: () => void): Promise<void> {
+    this.#writes.push(write);
+    if (this.#waiting === undefined) {
+      this.#waiting = Promise.withResolvers<void>();
+      setImmediate(() => this.now());
+    }
+    return this.#waiting.promise;
+  }
+
+  /** Goes with the next ones, or after a while. */
+  later(write: () => void): void {
+    this.#writes.push(write);
+    this.#timer ??= setTimeout(() => this.now(), REMOVAL_DELAY_MS).unref();
+  }
+
+  now(): void {
+    const writes = this.#writes;
+    const waiting = this.#waiting;
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#writes = [];
+    this.#waiting = undefined;
+    try {
+      if (writes.length > 0) trying("cannot be written", () => this.#write(writes));
+      waiting?.resolve();
+    } catch (error) {
+      waiting?.reject(error);
+    }
+  }
+
+  #write(writes: readonly (() => void)[]): void {
+    this.#database.exec("BEGIN IMMEDIATE");
+    try {
+      for (const write of writes) write();
+      this.#database.exec("COMMIT");
+    } catch (error) {
+      if (this.#database.isTransaction) this.#database.exec("ROLLBACK");
+      throw error;
+    }
+  }
 }
 
 function open(file: string): DatabaseSync {

@@ -1,5 +1,6 @@
 import type { Components, CoordinatorOptions } from "./contract.ts";
 import type { TaskRecord } from "./contract-ports.ts";
+import type { Pulse } from "./pulse.ts";
 import type { Proposer } from "./proposer.ts";
 
 /** Options with their defaults filled in. */
@@ -18,6 +19,8 @@ export interface Peer {
   readonly background: Background;
   /** Names this start of the process. */
   readonly session: string;
+  /** Beats when a connection was lost: whoever is still there gives a sign of life. */
+  readonly disconnects: Pulse;
   /** Fires when the coordinator is disposed. */
   readonly stop: AbortSignal;
   /** A task as this peer's ledger has it now. */

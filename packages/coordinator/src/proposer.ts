@@ -1,5 +1,5 @@
 import type { Clock, Signer } from "@chorus/kernel";
-import { sealCommand, type TaskCommand } from "./command.ts";
+import { ownCommand, sealCommand, type TaskCommand } from "./command.ts";
 import type { CommandResult, LedgerPort } from "./contract-ports.ts";
 
 /** A committed command and what the machine made of it. */
@@ -26,8 +26,11 @@ export function proposer(
   cluster: string,
 ): Proposer {
   const { ledger, signer, clock } = components;
-  const seal = (command: TaskCommand): Promise<Uint8Array> =>
-    sealCommand(command, { cluster, signer, now: clock.now() });
+  const seal = async (command: TaskCommand): Promise<Uint8Array> => {
+    const bytes = await sealCommand(command, { cluster, signer, now: clock.now() });
+    ownCommand(bytes, cluster);
+    return bytes;
+  };
   return {
     once: async (command, signal) => ledger.propose(await seal(command), { signal }),
     async insist(command, signal) {

@@ -18,6 +18,27 @@ export class Pulse {
   }
 }
 
+/** A pulse for each of many things, kept only while somebody waits for it. */
+export class Pulses {
+  readonly #pulses = new Map<string, { readonly pulse: Pulse; waiting: number }>();
+
+  beat(id: string): void {
+    this.#pulses.get(id)?.pulse.beat();
+  }
+
+  /** As {@link Pulse.next}, for one of them. */
+  async next(id: string, signal: AbortSignal): Promise<void> {
+    const known = this.#pulses.get(id) ?? { pulse: new Pulse(), waiting: 0 };
+    this.#pulses.set(id, known);
+    known.waiting++;
+    try {
+      await known.pulse.next(signal);
+    } finally {
+      if (--known.waiting === 0) this.#pulses.delete(id);
+    }
+  }
+}
+
 const whenAborted = new WeakMap<AbortSignal, Promise<void>>();
 
 /** One listener a signal, however often it is waited for. */

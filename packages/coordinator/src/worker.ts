@@ -17,6 +17,7 @@ import { Turns } from "./turns.ts";
 /** Pause before a claim is tried again that met no leader. */
 const NO_LEADER_PAUSE_MS = 500;
 const DEFAULT_PRIORITY = 5;
+const WOKEN = new Error("something changed");
 
 interface Run {
   readonly task: TaskId;
@@ -160,7 +161,7 @@ export class Worker implements Follower {
     const woken = new AbortController();
     const due = clock.sleep(Math.max(0, dueAt - clock.monotonic()), { signal: woken.signal });
     await Promise.race([changed, due.catch(() => undefined)]);
-    woken.abort();
+    woken.abort(WOKEN);
   }
 
   async #claim(task: TaskId): Promise<void> {

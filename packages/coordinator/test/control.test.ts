@@ -79,7 +79,6 @@ it("keeps a queued task from being claimed while it is paused", async () => {
     "task-paused",
     "task-resumed",
     "task-claimed",
-    "task-progressed",
     "task-completed",
   ]);
 });

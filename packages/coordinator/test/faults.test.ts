@@ -110,6 +110,19 @@ it("fences a zombie: what it finishes after its lease is not committed", async (
   bob.ledger.deaf = false;
 });
 
+it("runs the task of a worker that died elsewhere in less than a second", async () => {
+  await using net = mesh();
+  const alice = await net.join({ capacity: 0 });
+  const bob = await net.join({ script: waiting(gate()) });
+  const { taskId } = await alice.coordinator.submit({ goal: "g" }, submission("1"));
+  await net.until(() => viewOf(alice, taskId).state === "working");
+  const carol = await net.join();
+  const before = net.clock.monotonic();
+  bob.kill();
+  await net.until(() => carol.executor.runs.length === 1);
+  expect(net.clock.monotonic() - before).toBeLessThan(900);
+});
+
 it("carries on through a change of leader, under the same lease", async () => {
   await using net = mesh();
   const door = gate();
@@ -171,7 +184,7 @@ it("stops after the attempts the task allows and says why", async () => {
   const reason = { code: "coordinator/attempt-failed", message: "no sandbox engine answers" };
   expect(view).toMatchObject({ state: "dead-letter", attempt: 2, reason });
   expect(alice.executor.runs).toHaveLength(2);
-  expect((await typesOf(alice, taskId)).slice(-2)).toEqual(["task-progressed", "task-dead-lettered"]);
+  expect((await typesOf(alice, taskId)).slice(-2)).toEqual(["task-claimed", "task-dead-lettered"]);
 });
 
 it("tries again elsewhere when a run says that another attempt may do better", async () => {

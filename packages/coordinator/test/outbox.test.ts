@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import { sqliteOutbox } from "../src/outbox.ts";
+import { taskIdOf } from "../src/task-id.ts";
 import { memoryOutbox, outboxContract } from "../src/testing/index.ts";
 
 const directories: string[] = [];
@@ -39,6 +40,23 @@ it("belongs to one process at a time", () => {
   const path = file();
   using _first = sqliteOutbox(path);
   expect(() => sqliteOutbox(path)).toThrow(expect.objectContaining({ code: "coordinator/outbox-failed" }));
+});
+
+it("keeps with one flush what comes in one turn, and nothing of what it could not keep", async () => {
+  const path = file();
+  const ids = Array.from({ length: 200 }, (_, n) => taskIdOf("ada", `${n}`));
+  {
+    using outbox = sqliteOutbox(path);
+    await Promise.all(ids.map((taskId) => outbox.put({ taskId, command: Uint8Array.of(1) })));
+    void outbox.remove(ids[0]!);
+  }
+  using again = sqliteOutbox(path);
+  expect((await again.list()).map(({ taskId }) => taskId)).toEqual(ids.slice(1));
+  const closed = sqliteOutbox(file());
+  closed[Symbol.dispose]();
+  await expect(closed.put({ taskId: ids[0]!, command: Uint8Array.of(1) })).rejects.toMatchObject({
+    code: "coordinator/outbox-failed",
+  });
 });
 
 it("says so when its file cannot be opened", () => {
