@@ -25,6 +25,12 @@ export interface OutputChunk {
   readonly bytes: Uint8Array;
 }
 
+/** A word with a reason, which the task shows. */
+export interface Reasoned {
+  readonly reason: string;
+  readonly signal: AbortSignal;
+}
+
 /** The peer's tasks. `@chorus/coordinator` fits. */
 export interface Tasks {
   submit(
@@ -45,7 +51,10 @@ export interface Tasks {
     id: string,
     options: { readonly attempt?: number; readonly offset?: number; readonly signal: AbortSignal },
   ): AsyncIterable<OutputChunk>;
-  cancel(id: string, options: { readonly reason: string; readonly signal: AbortSignal }): Promise<JsonObject>;
+  cancel(id: string, options: Reasoned): Promise<JsonObject>;
+  pause(id: string, options: Reasoned): Promise<JsonObject>;
+  resume(id: string, options: { readonly signal: AbortSignal }): Promise<JsonObject>;
+  steer(id: string, options: { readonly text: string; readonly signal: AbortSignal }): Promise<JsonObject>;
 }
 
 /** Keeps an uploaded input and answers its address. It must stop reading at its own size limit. */

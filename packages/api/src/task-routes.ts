@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { Env, Hono } from "hono";
 import { readCount, readJson, Refusal } from "./body.ts";
+import { carryOut, readControl } from "./task-control.ts";
 import type { OutputChunk, TaskEvent, Tasks } from "./contract.ts";
 import { sse, type ServerEvent, type SseOptions } from "./sse.ts";
 
@@ -59,8 +60,8 @@ export function taskRoutes<E extends Env>(app: Hono<E>, tasks: Tasks, options: T
   app.post("/v1/tasks/:id/control", async (c) => {
     const id = c.req.param("id");
     found(tasks, id);
-    const { reason } = readControl(await readJson(c.req.raw, options.maxBodyBytes));
-    return c.json(await tasks.cancel(id, { reason, signal: c.req.raw.signal }));
+    const control = readControl(await readJson(c.req.raw, options.maxBodyBytes));
+    return c.json(await carryOut(tasks, id, { ...control, signal: c.req.raw.signal }));
   });
 }
 
@@ -81,21 +82,6 @@ function readIdempotencyKey(headers: Headers): string {
       detail: "Idempotency-Key must be 1 to 255 printable characters without spaces",
     });
   return key;
-}
-
-function readControl(body: unknown): { reason: string } {
-  const map =
-    typeof body === "object" && body !== null ? new Map(Object.entries(body)) : new Map<string, unknown>();
-  const errors = [];
-  if (map.get("action") !== "cancel") errors.push({ pointer: "/action", detail: 'must be "cancel"' });
-  const reason: unknown = map.get("reason") ?? "";
-  if (typeof reason !== "string" || reason.length > 500)
-    errors.push({ pointer: "/reason", detail: "must be text of at most 500 characters" });
-  for (const key of map.keys())
-    if (key !== "action" && key !== "reason") errors.push({ pointer: `/${key}`, detail: "is unknown" });
-  if (errors.length > 0 || typeof reason !== "string")
-    throw new Refusal({ status: 422, code: "invalid-control", title: "The control is not valid", errors });
-  return { reason };
 }
 
 async function* eventFrames(events: AsyncIterable<TaskEvent>): AsyncGenerator<ServerEvent> {

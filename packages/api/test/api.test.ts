@@ -40,6 +40,9 @@ function fakeTasks(): Tasks & { readonly submitted: unknown[]; readonly cancelle
       cancelled.push(id);
       return { taskId: id, canceled: true, state: "canceled" };
     },
+    pause: async (id, { reason }) => ({ taskId: id, did: "pause", reason }),
+    resume: async (id) => ({ taskId: id, did: "resume" }),
+    steer: async (id, { text }) => ({ taskId: id, did: "steer", text }),
   };
 }
 
@@ -178,6 +181,29 @@ describe("tasks", () => {
     expect(tasks.cancelled).toEqual(["t1"]);
     const refused = await call("/v1/tasks/t1/control", post('{"action":"explode"}'));
     expect(await refused.json()).toMatchObject({ status: 422, errors: [{ pointer: "/action" }] });
+  });
+  it.each([
+    [
+      { action: "pause", reason: "lunch" },
+      { did: "pause", reason: "lunch" },
+    ],
+    [{ action: "resume" }, { did: "resume" }],
+    [
+      { action: "steer", text: "mind the gap" },
+      { did: "steer", text: "mind the gap" },
+    ],
+  ])("hands %j on and answers what it came to", async (body, answer) => {
+    const response = await setup().call("/v1/tasks/t1/control", post(JSON.stringify(body)));
+    expect([response.status, await response.json()]).toEqual([200, { taskId: "t1", ...answer }]);
+  });
+  it.each([
+    [{ action: "steer" }, "/text"],
+    [{ action: "steer", text: "x".repeat(2001) }, "/text"],
+    [{ action: "pause", reason: "x".repeat(501) }, "/reason"],
+    [{ action: "pause", text: "x" }, "/text"],
+  ])("refuses %j naming the field", async (body, pointer) => {
+    const response = await setup().call("/v1/tasks/t1/control", post(JSON.stringify(body)));
+    expect(await response.json()).toMatchObject({ status: 422, errors: [{ pointer }] });
   });
 });
 

@@ -14,8 +14,9 @@
  * @packageDocumentation
  */
 export type { Ack, Components, Coordinator, CoordinatorOptions } from "./contract.ts";
-export type { TaskEvent, TaskId, TaskSpec, TaskView } from "./contract-task.ts";
+export type { TaskEvent, TaskSpec, TaskView } from "./contract-task.ts";
 export { coordinator } from "./coordinator.ts";
 export { sqliteOutbox } from "./outbox.ts";
+export { projectState } from "./project-state.ts";
 export { taskMachine } from "./core/task-machine.ts";
 export { parseTask } from "./task-spec.ts";
