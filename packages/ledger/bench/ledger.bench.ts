@@ -7,6 +7,7 @@ import { DatabaseSync } from "node:sqlite";
 import { fileURLToPath } from "node:url";
 import type { Ledger } from "../src/index.ts";
 import { openMember } from "./mesh.ts";
+import { measureSnapshot } from "./snapshot.ts";
 
 export const topic = "ledger";
 
@@ -22,17 +23,18 @@ interface Figure {
 
 const COMMAND = new Uint8Array(256).fill(7);
 const ROUND_MS = 2000;
+const VOTERS = [1, 3, 5, 7];
 const LANES = [1, 256];
 
-/** Durable proposals of 256 bytes: one voter, and three in three processes, each with its own file. */
+/** Durable proposals of 256 bytes: one voter, and more in as many processes, each with its own file; then a snapshot. */
 export async function* run(): AsyncIterable<Figure> {
   const directory = mkdtempSync(join(tmpdir(), "ledger-bench-"));
   const others: ChildProcess[] = [];
   try {
     const raw = rawRate(join(directory, "raw.sqlite"));
-    for (const voters of [1, 3]) {
-      for (let n = 1; n < voters; n++) others.push(await start(n, directory));
-      const folder = voters === 1 ? mkdtempSync(join(directory, "one-")) : directory;
+    for (const voters of VOTERS) {
+      const folder = mkdtempSync(join(directory, `${voters}-`));
+      for (let n = 1; n < voters; n++) others.push(await start(n, folder, voters));
       await using log = await openMember(0, folder, voters);
       await log.propose(COMMAND);
       for (const lanes of LANES) {
@@ -43,16 +45,19 @@ export async function* run(): AsyncIterable<Figure> {
         yield { bench: topic, metric: `p50, ${name}`, value: at(latencies, 0.5), unit: "ms" };
         yield { bench: topic, metric: `p99, ${name}`, value: at(latencies, 0.99), unit: "ms" };
       }
+      for (const child of others.splice(0)) child.kill("SIGKILL");
     }
+    for (const { metric, value, unit } of await measureSnapshot(join(directory, "large.sqlite")))
+      yield { bench: topic, metric, value, unit };
   } finally {
     for (const child of others) child.kill("SIGKILL");
     rmSync(directory, { recursive: true, force: true });
   }
 }
 
-async function start(number: number, directory: string): Promise<ChildProcess> {
+async function start(number: number, directory: string, voters: number): Promise<ChildProcess> {
   const script = fileURLToPath(new URL("./member.ts", import.meta.url));
-  const child = fork(script, [`${number}`, directory], {
+  const child = fork(script, [`${number}`, directory, `${voters}`], {
     execArgv: ["--conditions=@chorus/source", "--disable-warning=ExperimentalWarning"],
   });
   await once(child, "message");

@@ -1,5 +1,6 @@
 import { type Clock, equalBytes, errorCode, InvalidInputError } from "@chorus/kernel";
 import { digestOf } from "./applied.ts";
+import { Bell } from "./bell.ts";
 import { DiskFullError, NoLeaderError, OutcomeUnknownError, RefusedError } from "./errors.ts";
 import type { Lead } from "./lead.ts";
 import type { Log } from "./log.ts";
@@ -8,6 +9,8 @@ import type { Log } from "./log.ts";
 const MAX_BATCH = 256;
 /** Entries that may wait for their quorum: without one, what is proposed waits in memory and not on the disk. */
 const MAX_UNCOMMITTED = 2048;
+
+const GATHERED = new Error("gathered");
 
 /** Where and how safely a proposal is kept. */
 export interface Kept {
@@ -39,6 +42,9 @@ export class Appender {
   #queue: Item[] = [];
   #busy = false;
   #admitting: Promise<unknown> = Promise.resolve();
+  /** Batches that are written and wait for their quorum. */
+  #open = 0;
+  readonly #settled = new Bell();
 
   constructor(ports: AppenderPorts) {
     this.#ports = ports;
@@ -96,16 +102,24 @@ export class Appender {
   }
 
   async #run(): Promise<void> {
-    const { clock, windowMs } = this.#ports;
+    const { windowMs } = this.#ports;
     this.#busy = true;
     await Promise.resolve();
     while (this.#queue.length > 0) {
-      if (windowMs > 0) await clock.sleep(windowMs);
+      if (windowMs > 0 && this.#open > 0) await this.#gather(windowMs);
       const batch = this.#queue.slice(0, MAX_BATCH);
       this.#queue = this.#queue.slice(MAX_BATCH);
       await this.#write(batch);
     }
     this.#busy = false;
+  }
+
+  /** While a batch waits for its quorum the next one grows: each costs a flush on every disk, however small it is. */
+  async #gather(windowMs: number): Promise<void> {
+    const ended = new AbortController();
+    const late = this.#ports.clock.sleep(windowMs, { signal: ended.signal }).catch(() => undefined);
+    await Promise.race([late, this.#settled.rung(ended.signal)]);
+    ended.abort(GATHERED);
   }
 
   /** Resolves when the batch is on this disk; the quorum's answer comes while the next one is gathered. */
@@ -116,6 +130,7 @@ export class Appender {
       const term = await this.#room(await lead.take());
       const first = log.last.index + 1;
       const indexes = await log.append(batch, term);
+      this.#open++;
       void this.#settle(batch, { indexes, term, first });
     } catch (error) {
       const nothingKept =
@@ -140,6 +155,8 @@ export class Appender {
     const { log, replicate } = this.#ports;
     const last = Math.max(...indexes);
     while (log.leads(term) && log.applied.index < last) await log.changed();
+    this.#open--;
+    this.#settled.ring();
     const replicas = replicate(last);
     for (const { id, command, resolve, reject } of batch) {
       const outcome = log.outcome(id);

@@ -155,7 +155,10 @@ export interface LedgerComponents<S, R> {
 
 /** Tuning of {@link Ledger}. */
 export interface LedgerOptions {
-  /** Milliseconds in which proposals are gathered for one disk write; 0 gathers only what is already waiting. @default 2 */
+  /**
+   * Milliseconds in which proposals are gathered for one disk write while the one before waits for its quorum; where
+   * nothing waits the write begins at once. 0 gathers only what is already waiting. @default 5
+   */
   readonly commitWindowMs?: number;
   /** Durable copies, the admin's included, that a committed proposal waits for, as far as peers are connected. @default 2 */
   readonly ackReplicas?: number;

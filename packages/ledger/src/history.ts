@@ -5,6 +5,9 @@ import { CorruptError, TruncatedError } from "./errors.ts";
 import { readAfter } from "./log-reader.ts";
 import { continues } from "./snapshot.ts";
 
+/** Entries that stay in memory at least. */
+const RECENT = 512;
+
 interface HistoryPorts {
   readonly store: LogStore;
   /** Makes the log read-only. */
@@ -18,6 +21,8 @@ export class History {
   /** The base that an installation under way sets: what is before it may be gone already. */
   #goingTo: Position = GENESIS;
   #head: SnapshotHead | undefined;
+  /** The last applied entries, without a gap. */
+  #recent: StoredEntry[] = [];
 
   constructor(ports: HistoryPorts) {
     this.#ports = ports;
@@ -41,9 +46,17 @@ export class History {
     this.#base = base;
   }
 
+  /** What was written lately stays in memory: most readers are near the end. */
+  remember(entries: readonly StoredEntry[]): void {
+    this.#recent.push(...entries);
+    if (this.#recent.length > 2 * RECENT) this.#recent = this.#recent.slice(-RECENT);
+  }
+
   /** Checked entries after a position, the first `limit` or fewer. @throws TruncatedError */
   async read(after: Position, limit: number): Promise<readonly StoredEntry[]> {
     this.#assertKept(after.index);
+    const skipped = after.index + 1 - (this.#recent[0]?.index ?? Infinity);
+    if (skipped >= 0) return this.#recent.slice(skipped, skipped + limit);
     try {
       return await readAfter(this.#ports.store, after, limit);
     } catch (error) {
@@ -92,6 +105,8 @@ export class History {
       throw error;
     }
     this.#head = head;
+    // A leader's snapshot is ahead of them.
+    if ((this.#recent.at(-1)?.index ?? 0) < head.index) this.#recent = [];
     this.#base = { index: base.index, term: base.term, checksum: base.checksum };
   }
 

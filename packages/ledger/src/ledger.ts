@@ -66,7 +66,7 @@ class RunningLedger<S, R> implements Ledger<S, R> {
     this.#components = components;
     this.#options = options;
     const replicate = (index: number): Promise<number> => this.#replicate(index);
-    const windowMs = options.commitWindowMs ?? 2;
+    const windowMs = options.commitWindowMs ?? 5;
     const lead = new Lead(leadership, log);
     this.#lead = lead;
     countFor(components.store, { isSettledIn: (term) => lead.isSettledIn(term), failure: () => log.failure });

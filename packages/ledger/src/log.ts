@@ -322,6 +322,7 @@ export class Log<S, R> {
     } catch (error) {
       throw this.fail(error);
     }
+    this.#history.remember(entries);
     this.#snapshots.applied(entries);
   }
 

@@ -6,6 +6,8 @@ import { DiskFullError, NoLeaderError, OutcomeUnknownError, RefusedError } from 
 import type { Log } from "./log.ts";
 
 const RETRY_MS = 100;
+/** Without a reason of its own each abort would make an error with a stack. */
+const ANSWERED = new Error("answered");
 
 interface Pending<R> {
   readonly id: string;
@@ -57,7 +59,7 @@ export class Proposals<R> {
     try {
       return await Promise.race([pending.promise, givenUp]);
     } finally {
-      ended.abort();
+      ended.abort(ANSWERED);
       if (--pending.callers === 0) this.#pending.delete(id);
     }
   }

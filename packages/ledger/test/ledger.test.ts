@@ -1,7 +1,7 @@
 import { manualClock } from "@chorus/kernel/testing";
 import { describe, expect, it } from "vitest";
 import { memoryLogStore } from "../src/testing/index.ts";
-import { ledger } from "../src/index.ts";
+import { ledger, type LogStore } from "../src/index.ts";
 import { type PeerStream, silentLogger, systemClock } from "@chorus/kernel";
 import { GENESIS } from "../src/chain.ts";
 import { DiskFullError } from "../src/errors.ts";
@@ -24,27 +24,26 @@ describe("the admin's ledger", () => {
     expect(log.appliedIndex()).toBe(4);
     expect(log.status()).toEqual({ mode: "live" });
   });
-  it("gathers proposals of the commit window into one disk write", async () => {
-    const clock = manualClock();
-    await using mesh = setup({ clock, commitWindowMs: 3 });
+  it("writes at once, and gathers what comes while a write is under way", async () => {
+    await using mesh = setup({ commitWindowMs: 3 });
     mesh.leads.lead(peers[0]);
     const store = memoryLogStore();
     const sizes: number[] = [];
-    const counting = {
+    const gate = Promise.withResolvers<void>();
+    const { log } = await mesh.join(0, {
       ...store,
-      append: (...call: Parameters<typeof store.append>) => {
+      append: async (...call: Parameters<typeof store.append>) => {
         sizes.push(call[0].length);
-        return store.append(...call);
+        await gate.promise;
+        await store.append(...call);
       },
-    };
-    const { log } = await mesh.join(0, counting);
-    const first = log.propose(bytes("a"));
-    await clock.advance(2);
-    const second = log.propose(bytes("b"));
-    expect(sizes).toEqual([]);
-    await clock.advance(1);
-    await Promise.all([first, second]);
-    expect(sizes).toEqual([2]);
+    });
+    const proposed = [log.propose(bytes("a"))];
+    await until(() => sizes.length === 1);
+    for (const name of ["b", "c", "d"]) proposed.push(log.propose(bytes(name)));
+    gate.resolve();
+    await Promise.all(proposed);
+    expect(sizes.filter((size) => size > 0)).toEqual([1, 3]);
   });
   it("rebuilds its state from the log and goes on in the next term", async () => {
     await using mesh = setup();
@@ -270,6 +269,22 @@ describe("a disk that fails", () => {
   });
 });
 
+/** A store in memory that holds its n-th write of entries back. */
+function held(at: number): {
+  readonly store: LogStore;
+  readonly writes: () => number;
+  readonly release: () => void;
+} {
+  const store = memoryLogStore();
+  const gate = Promise.withResolvers<void>();
+  let writes = 0;
+  const append: LogStore["append"] = async (entries, committed) => {
+    if (entries.length > 0 && ++writes === at) await gate.promise;
+    await store.append(entries, committed);
+  };
+  return { store: { ...store, append }, writes: () => writes, release: () => gate.resolve() };
+}
+
 describe("a learner", () => {
   it("catches up from nothing, follows live, and counts as a copy", async () => {
     await using mesh = setup();
@@ -344,25 +359,27 @@ describe("a learner", () => {
     expect(await admin.log.propose(bytes("b"))).toMatchObject({ replicas: 3 });
   });
   it("lets its proposal through once when the link is cut in between", async () => {
-    await using mesh = setup({ commitWindowMs: 20 });
+    await using mesh = setup();
     mesh.leads.lead(peers[0]);
-    const admin = await mesh.join(0);
+    const { store, writes, release } = held(2);
+    const admin = await mesh.join(0, store);
     const learner = await mesh.join(1);
     await learner.log.propose(bytes("first"));
     const proposed = learner.log.propose(bytes("a"), { id: "x" });
-    const twin = admin.log.waitFor(2, { signal: never });
-    await new Promise((resolve) => setImmediate(resolve));
+    await until(() => writes() === 2);
     mesh.network.cut(peers[0]!, peers[1]!);
-    await twin;
+    release();
+    await admin.log.waitFor(2, { signal: never });
     mesh.network.heal(peers[0]!, peers[1]!);
     expect(await proposed).toMatchObject({ index: 2, result: 2 });
     expect(admin.log.state()).toEqual(["first", "a"]);
   });
   it("says that the outcome is unknown when no answer came, and learns it by asking again", async () => {
     const clock = manualClock();
-    await using mesh = setup({ clock, commitWindowMs: 20 });
+    await using mesh = setup({ clock });
     mesh.leads.lead(peers[0]);
-    const admin = await mesh.join(0);
+    const { store, writes, release } = held(1);
+    const admin = await mesh.join(0, store);
     const learner = await mesh.join(1);
     await clock.advance(0);
     const proposed = expect(learner.log.propose(bytes("a"), { id: "x" })).rejects.toMatchObject({
@@ -371,7 +388,9 @@ describe("a learner", () => {
       detail: { id: "x" },
     });
     await clock.advance(0);
+    expect(writes()).toBe(1);
     mesh.network.cut(peers[0]!, peers[1]!);
+    release();
     await clock.advance(5000);
     await proposed;
     expect(admin.log.state()).toEqual(["a"]);

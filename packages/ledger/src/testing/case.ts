@@ -9,7 +9,7 @@ export interface LedgerCase {
   readonly run: (bench: LedgerBench, voters: number) => Promise<void>;
 }
 
-const PATIENCE_MS = 20_000;
+export const PATIENCE_MS = 20_000;
 
 export function patience(): { readonly signal: AbortSignal } {
   return { signal: AbortSignal.timeout(PATIENCE_MS) };

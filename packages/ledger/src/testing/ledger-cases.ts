@@ -1,7 +1,7 @@
 import { deepStrictEqual, equal, ok, rejects } from "node:assert/strict";
 import { errorCode } from "@chorus/kernel";
 import { electedLog } from "../elected-log.ts";
-import { agree, electAny, type LedgerCase, patience } from "./case.ts";
+import { agree, electAny, type LedgerCase, patience, PATIENCE_MS } from "./case.ts";
 import { LedgerMesh } from "./ledger-mesh.ts";
 import { snapshotCases } from "./snapshot-cases.ts";
 
@@ -203,6 +203,26 @@ export const ledgerCases: readonly LedgerCase[] = [
       await rejects(mesh.propose(0, "x"), { code: "ledger/outcome-unknown" });
       deepStrictEqual(mesh.member(0).log.state(), ["before"]);
       equal(mesh.member(1).log.status().mode, "read-only");
+    },
+  },
+  {
+    name: "gathers what is proposed while a quorum is waited for into one write",
+    atLeast: 3,
+    async run(bench, voters) {
+      await using mesh = await LedgerMesh.start(bench, { voters, commitWindowMs: PATIENCE_MS });
+      ok(await mesh.elect(0));
+      await mesh.propose(0, "before");
+      await agree(mesh, 1);
+      const sizes: number[] = [];
+      mesh.member(0).disk.afterWrite = async (entries) => void sizes.push(entries);
+      const gate = Promise.withResolvers<void>();
+      for (let n = 1; n < voters; n++) mesh.member(n).disk.afterWrite = () => gate.promise;
+      const proposed = [mesh.propose(0, "x")];
+      await wrote(mesh, [0], "x");
+      for (const name of ["a", "b", "c"]) proposed.push(mesh.propose(0, name));
+      gate.resolve();
+      await Promise.all(proposed);
+      deepStrictEqual(sizes, [1, 3]);
     },
   },
   {

@@ -24,16 +24,16 @@ export interface MeshMember {
 export class TestDisk {
   readonly store: LogStore;
   /** Awaited after entries or a snapshot have reached the disk and before the writer knows. */
-  afterWrite: () => Promise<void> = async () => undefined;
+  afterWrite: (entries: number) => Promise<void> = async () => undefined;
   #dead = false;
 
   constructor(inner: LogStore) {
     const alive = (): void => {
       if (this.#dead) throw new Error("the process is dead");
     };
-    const written = async (write: Promise<void>): Promise<void> => {
+    const written = async (write: Promise<void>, entries: number): Promise<void> => {
       await write;
-      await this.afterWrite();
+      await this.afterWrite(entries);
       alive();
     };
     this.store = {
@@ -47,7 +47,7 @@ export class TestDisk {
       append: async (entries, committed) => {
         alive();
         const appended = inner.append(entries, committed);
-        await (entries.length === 0 ? appended : written(appended));
+        await (entries.length === 0 ? appended : written(appended, entries.length));
       },
       truncateAfter: async (index) => {
         alive();
@@ -63,7 +63,7 @@ export class TestDisk {
       },
       install: async (head, base) => {
         alive();
-        await written(inner.install(head, base));
+        await written(inner.install(head, base), 0);
       },
       sweep: async () => {
         alive();
