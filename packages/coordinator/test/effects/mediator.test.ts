@@ -41,92 +41,97 @@ const counts = (world: Target): number[] => [...world.made.values()];
 /** What a peer proposes about its tasks, by type. */
 const typeOf = (command: Uint8Array): string => decodeCommand(command, CLUSTER)?.command.type ?? "read";
 
-describe.each([{ reads: false }, { reads: true }])("a declared effect, reads $reads", ({ reads }) => {
-  it("is asked for, permitted, made and told, before the task is complete", async () => {
-    await using net = mesh();
-    using world = target();
-    const alice = await entry(net);
-    await net.join(worker(world, { reads }));
-    const { taskId } = await alice.coordinator.submit(task, submission("1"));
-    expect(await net.until(endedAt(alice, taskId))).toMatchObject({ state: "completed", attempt: 1 });
-    const [effect] = effectsOf(alice, taskId);
-    expect(effect).toMatchObject({
-      state: "done",
-      slot: "tell",
-      ordinal: 0,
-      receipt: { reference: `of ${effect?.key}` },
+describe.each([{ reads: false }, { reads: true }] as const)(
+  "a declared effect, reads $reads",
+  ({ reads }) => {
+    it("is asked for, permitted, made and told, before the task is complete", async () => {
+      await using net = mesh();
+      using world = target();
+      const alice = await entry(net);
+      await net.join(worker(world, { reads }));
+      const { taskId } = await alice.coordinator.submit(task, submission("1"));
+      expect(await net.until(endedAt(alice, taskId))).toMatchObject({ state: "completed", attempt: 1 });
+      const [effect] = effectsOf(alice, taskId);
+      expect(effect).toMatchObject({
+        state: "done",
+        slot: "tell",
+        ordinal: 0,
+        receipt: { reference: `of ${effect?.key}` },
+      });
+      const types = await typesOf(alice, taskId);
+      expect(types.filter((type) => type.startsWith("effect-") || type === "task-completed")).toEqual([
+        "effect-permitted",
+        "effect-done",
+        "task-completed",
+      ]);
+      // Nobody was there before: there is nothing to look for.
+      expect(world.calls).toEqual(["act"]);
+      expect(world.bodies).toEqual(["hello"]);
     });
-    const types = await typesOf(alice, taskId);
-    expect(types.filter((type) => type.startsWith("effect-") || type === "task-completed")).toEqual([
-      "effect-permitted",
-      "effect-done",
-      "task-completed",
-    ]);
-    // Nobody was there before: there is nothing to look for.
-    expect(world.calls).toEqual(["act"]);
-    expect(world.bodies).toEqual(["hello"]);
-  });
 
-  it("is made once whichever of its proposals the worker dies at", async () => {
-    const total = await sweep({ reads, zombie: false, at: Number.POSITIVE_INFINITY });
-    expect(total).toBeGreaterThanOrEqual(3);
-    for (let at = 1; at <= total; at++) await sweep({ reads, zombie: false, at });
-  });
+    const moments = ["effect-intent", reads ? "read" : "task-renew", "effect-receipt", "task-complete"];
 
-  it("is made once whichever of its proposals the worker stood still at, and then goes on", async () => {
-    const total = await sweep({ reads, zombie: true, at: Number.POSITIVE_INFINITY });
-    for (let at = 1; at <= total; at++) await sweep({ reads, zombie: true, at });
-  });
+    it.each(moments)("is made once when the worker dies at its %s", (at) =>
+      stoppedAt({ reads, at, stops: (bob) => bob.kill() }),
+    );
 
-  it.each(["before", "after"] as const)("is made once when the worker dies %s it happens", async (moment) => {
-    await using net = mesh();
-    using world = target();
-    const frozen = world.stop();
-    world[moment] = () => frozen.here();
-    const alice = await entry(net);
-    const bob = await net.join(worker(world, { reads, text: "first" }));
-    const { taskId } = await alice.coordinator.submit(task, submission("1"));
-    await net.until(() => world.calls.includes("act"));
-    await frozen.reached;
-    world[moment] = () => undefined;
-    bob.kill();
-    await net.join(worker(world, { reads, text: "second" }));
-    expect(await net.until(endedAt(alice, taskId))).toMatchObject({ state: "completed", attempt: 2 });
-    expect(counts(world)).toEqual([1]);
-    // The successor looked first; what the predecessor had done stays as it was.
-    expect(world.calls).toEqual(moment === "before" ? ["act", "resolve", "act"] : ["act", "resolve"]);
-    expect(world.bodies).toEqual([moment === "before" ? "second" : "first"]);
-    expect(effectsOf(alice, taskId)[0]?.earlier).toHaveLength(1);
-    // A frozen predecessor that goes on now is one too late.
-    frozen.wake();
-    await net.clock.advance(1000);
-    expect(counts(world)).toEqual([1]);
-  });
+    it.each(moments)("is made once when the worker stands still at its %s, and then goes on", (at) =>
+      stoppedAt({ reads, at, stops: freeze, wakes: thaw }),
+    );
 
-  it("is not made by a holder that was replaced between permit and act", async () => {
-    await using net = mesh();
-    using world = target();
-    const alice = await entry(net);
-    let bob: Member | undefined;
-    const onPropose = (command: Uint8Array): void => {
-      // The permit is there; the look comes next, and the peer stands still before it.
-      if (bob !== undefined && typeOf(command) === "effect-intent") queueMicrotask(() => freeze(bob));
-    };
-    bob = await net.join(worker(world, { reads, onPropose }));
-    const { taskId } = await alice.coordinator.submit(task, submission("1"));
-    await net.until(() => statesOf(alice, taskId)[0] === "permitted");
-    await net.join(worker(world, { reads, text: "second" }));
-    await net.until(endedAt(alice, taskId));
-    expect(world.bodies).toEqual(["second"]);
-    thaw(bob);
-    await net.clock.advance(5000);
-    expect(world.calls.filter((call) => call === "act")).toHaveLength(1);
-    expect(counts(world)).toEqual([1]);
-  });
-});
+    it.each(["before", "after"] as const)(
+      "is made once when the worker dies %s it happens",
+      async (moment) => {
+        await using net = mesh();
+        using world = target();
+        const frozen = world.stop();
+        world[moment] = () => frozen.here();
+        const alice = await entry(net);
+        const bob = await net.join(worker(world, { reads, text: "first" }));
+        const { taskId } = await alice.coordinator.submit(task, submission("1"));
+        await net.until(() => world.calls.includes("act"));
+        await frozen.reached;
+        world[moment] = () => undefined;
+        bob.kill();
+        await net.join(worker(world, { reads, text: "second" }));
+        expect(await net.until(endedAt(alice, taskId))).toMatchObject({ state: "completed", attempt: 2 });
+        expect(counts(world)).toEqual([1]);
+        // The successor looked first; what the predecessor had done stays as it was.
+        expect(world.calls).toEqual(moment === "before" ? ["act", "resolve", "act"] : ["act", "resolve"]);
+        expect(world.bodies).toEqual([moment === "before" ? "second" : "first"]);
+        expect(effectsOf(alice, taskId)[0]?.earlier).toHaveLength(1);
+        // A frozen predecessor that goes on now is one too late.
+        frozen.wake();
+        await net.clock.advance(1000);
+        expect(counts(world)).toEqual([1]);
+      },
+    );
 
-function freeze(member: Member | undefined): void {
-  if (member === undefined) return;
+    it("is not made by a holder that was replaced between permit and act", async () => {
+      await using net = mesh();
+      using world = target();
+      const alice = await entry(net);
+      let bob: Member | undefined;
+      const onPropose = (command: Uint8Array): void => {
+        // The permit is there; the look comes next, and the peer stands still before it.
+        const frozen = bob;
+        if (frozen !== undefined && typeOf(command) === "effect-intent") queueMicrotask(() => freeze(frozen));
+      };
+      bob = await net.join(worker(world, { reads, onPropose }));
+      const { taskId } = await alice.coordinator.submit(task, submission("1"));
+      await net.until(() => statesOf(alice, taskId)[0] === "permitted");
+      await net.join(worker(world, { reads, text: "second" }));
+      await net.until(endedAt(alice, taskId));
+      expect(world.bodies).toEqual(["second"]);
+      thaw(bob);
+      await net.clock.advance(5000);
+      expect(world.calls.filter((call) => call === "act")).toHaveLength(1);
+      expect(counts(world)).toEqual([1]);
+    });
+  },
+);
+
+function freeze(member: Member): void {
   member.ledger.mute = true;
   member.ledger.deaf = true;
 }
@@ -136,38 +141,41 @@ function thaw(member: Member): void {
   member.ledger.mute = false;
 }
 
-/** Stops a worker at its nth proposal after the claim; another one finishes. @returns its proposals in all */
-async function sweep(how: { reads: boolean; zombie: boolean; at: number }): Promise<number> {
+interface Stopping {
+  readonly reads: boolean;
+  /** What the worker is about to have ordered; of renewals the one that is its look before the act. */
+  readonly at: string;
+  readonly stops: (worker: Member) => void;
+  readonly wakes?: (worker: Member) => void;
+}
+
+/** Stops a worker at a proposal; another one finishes; then the first may go on. */
+async function stoppedAt({ reads, at, stops, wakes }: Stopping): Promise<void> {
   await using net = mesh();
   using world = target();
   const alice = await entry(net);
   let bob: Member | undefined;
-  let proposals = 0;
+  let intended = false;
+  let stopped = false;
   const onPropose = (command: Uint8Array): void => {
-    if (["task-claim", "task-progress"].includes(typeOf(command))) return;
-    proposals++;
-    if (proposals !== how.at) return;
-    if (how.zombie) freeze(bob);
-    else bob?.kill();
+    const type = typeOf(command);
+    intended ||= type === "effect-intent";
+    if (bob === undefined || stopped || !intended || type !== at) return;
+    stopped = true;
+    stops(bob);
   };
-  bob = await net.join(worker(world, { reads: how.reads, onPropose, text: "first" }));
+  bob = await net.join(worker(world, { reads, onPropose, text: "first" }));
   const { taskId } = await alice.coordinator.submit(task, submission("1"));
-  if (how.at !== Number.POSITIVE_INFINITY) {
-    await net.until(() => proposals >= how.at);
-    await net.join(worker(world, { reads: how.reads, text: "second" }));
-  }
-  expect([how, await net.until(endedAt(alice, taskId))]).toMatchObject([how, { state: "completed" }]);
-  const last = how.at === Number.POSITIVE_INFINITY ? proposals : how.at;
-  if (how.zombie && how.at !== Number.POSITIVE_INFINITY) {
-    thaw(bob);
-    await net.clock.advance(10_000);
-  }
-  expect([how, counts(world), statesOf(alice, taskId)]).toEqual([how, [1], ["done"]]);
+  await net.until(() => stopped);
+  await net.join(worker(world, { reads, text: "second" }));
+  expect(await net.until(endedAt(alice, taskId))).toMatchObject({ state: "completed", attempt: 2 });
+  wakes?.(bob);
+  await net.clock.advance(10_000);
+  expect([counts(world), statesOf(alice, taskId)]).toEqual([[1], ["done"]]);
   const ends = (await typesOf(alice, taskId)).filter(
     (type) => type === "task-completed" || type === "effect-done",
   );
-  expect([how, ends]).toEqual([how, ["effect-done", "task-completed"]]);
-  return last;
+  expect(ends).toEqual(["effect-done", "task-completed"]);
 }
 
 describe("a target that cannot be asked", () => {
@@ -547,7 +555,8 @@ describe("a pause", () => {
     const alice = await entry(net);
     let bob: Member | undefined;
     const onPropose = (command: Uint8Array): void => {
-      if (bob !== undefined && typeOf(command) === "effect-intent") queueMicrotask(() => freeze(bob));
+      const frozen = bob;
+      if (frozen !== undefined && typeOf(command) === "effect-intent") queueMicrotask(() => freeze(frozen));
     };
     bob = await net.join(worker(world, { onPropose }));
     const { taskId } = await alice.coordinator.submit(task, submission("1"));
