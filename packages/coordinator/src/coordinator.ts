@@ -189,7 +189,7 @@ class LiveCoordinator implements Coordinator {
 
   /** @throws 'coordinator/unknown-task' */
   #known(id: string): TaskId {
-    if (isTaskId(id) && this.get(id) !== undefined) return id;
+    if (isTaskId(id) && (this.#peer.record(id) !== undefined || this.#entry.keeps(id))) return id;
     throw new UnknownTaskError(id);
   }
 

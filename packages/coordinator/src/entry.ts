@@ -74,6 +74,11 @@ export class Entry implements Follower {
     if (kept !== undefined) await this.#propose(id, kept.command, signal);
   }
 
+  /** True for a task that is kept here and not ordered yet. */
+  keeps(id: TaskId): boolean {
+    return this.#kept.has(id);
+  }
+
   /** Tasks that are kept here and not ordered yet, oldest first. */
   pending(): readonly TaskView[] {
     return [...this.#kept.values()].map(({ view }) => view);

@@ -15,10 +15,14 @@ export interface Proposer {
   once(command: TaskCommand, signal: AbortSignal): Promise<Proposed>;
   /** Tries until it is ordered or `signal` fires. Every command is safe to order twice. */
   insist(command: TaskCommand, signal: AbortSignal): Promise<Proposed>;
+  /** How long the ledger takes to order a command of this peer these days, in milliseconds. */
+  paceMs(): number;
 }
 
 const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 2000;
+/** How much the newest answer counts in the pace. */
+const PACE_WEIGHT = 0.2;
 
 /** @param by what envelopes are sealed with */
 export function proposer(
@@ -31,13 +35,21 @@ export function proposer(
     ownCommand(bytes, cluster);
     return bytes;
   };
+  let paceMs = 0;
+  const propose = async (bytes: Uint8Array, signal: AbortSignal): Promise<Proposed> => {
+    const asked = clock.monotonic();
+    const answer = await ledger.propose(bytes, { signal });
+    paceMs += (clock.monotonic() - asked - paceMs) * PACE_WEIGHT;
+    return answer;
+  };
   return {
-    once: async (command, signal) => ledger.propose(await seal(command), { signal }),
+    paceMs: () => paceMs,
+    once: async (command, signal) => propose(await seal(command), signal),
     async insist(command, signal) {
       const bytes = await seal(command);
       for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)) {
         try {
-          return await ledger.propose(bytes, { signal });
+          return await propose(bytes, signal);
         } catch (error) {
           if (signal.aborted || !isRetryable(error)) throw error;
         }

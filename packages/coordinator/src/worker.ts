@@ -17,6 +17,8 @@ import { Turns } from "./turns.ts";
 /** Pause before a claim is tried again that met no leader. */
 const NO_LEADER_PAUSE_MS = 500;
 const DEFAULT_PRIORITY = 5;
+/** A head start in times of what the ledger takes to order a command. */
+const PACES = 3;
 const WOKEN = new Error("something changed");
 
 interface Run {
@@ -132,7 +134,9 @@ export class Worker implements Follower {
   #turnMs({ id, entry, holders }: TaskRecord): number {
     const { signer, streams } = this.#peer.components;
     const peers = [signer.peer, ...streams.peers()];
-    return rankOf(signer.peer, id, { peers, last: entry, tried: holders }) * this.#peer.settings.claimStepMs;
+    // Who is next in line waits until the claim before its own can have been ordered, however busy the ledger is.
+    const stepMs = Math.max(this.#peer.settings.claimStepMs, PACES * this.#peer.proposer.paceMs());
+    return rankOf(signer.peer, id, { peers, last: entry, tried: holders }) * stepMs;
   }
 
   async #keepClaiming(): Promise<void> {

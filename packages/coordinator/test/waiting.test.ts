@@ -1,8 +1,20 @@
 import { expect, it } from "vitest";
+import { decodeCommand } from "../src/command.ts";
 import { waitMsOf } from "../src/core/backoff.ts";
 import { succeeded } from "../src/testing/index.ts";
 import { Turns } from "../src/turns.ts";
-import { endedAt, eventsOf, gate, mesh, signal, submission, through, viewOf } from "./fixtures/mesh.ts";
+import {
+  CLUSTER,
+  endedAt,
+  eventsOf,
+  gate,
+  type Mesh,
+  mesh,
+  signal,
+  submission,
+  through,
+  viewOf,
+} from "./fixtures/mesh.ts";
 
 it("waits longer after each failure, alike at every peer, never above the limit", () => {
   const token = { term: 3, index: 77 };
@@ -234,3 +246,34 @@ it("gives turns in order, and passes over who gave up waiting", async () => {
   other[Symbol.dispose]();
   expect(order).toEqual([3]);
 });
+
+it("waits for its turn as long as the ledger takes, so that a busy one is not asked by all", async () => {
+  const claimsAt = async (slow: boolean): Promise<number> => {
+    await using net = mesh();
+    let claims = 0;
+    const members = await Promise.all([1, 2, 3].map((n) => net.join({ capacity: n === 1 ? 0 : 1 })));
+    for (const { ledger } of members) {
+      const propose = ledger.propose.bind(ledger);
+      ledger.propose = async (command, options) => {
+        if (decodeCommand(command, CLUSTER)?.command.type === "task-claim") claims++;
+        if (slow) await net.clock.sleep(400, options);
+        return propose(command, options);
+      };
+    }
+    const [alice] = members;
+    for (let n = 0; n < 12; n++) {
+      const { taskId } = await submitted(net, alice!.coordinator.submit({ goal: "g" }, submission(`${n}`)));
+      await net.until(endedAt(alice!, taskId));
+    }
+    return claims;
+  };
+  expect(await claimsAt(false)).toBe(12);
+  // The first ones are asked for by two, until the pace is known.
+  expect(await claimsAt(true)).toBeLessThanOrEqual(16);
+});
+
+async function submitted<T>(net: Mesh, answer: Promise<T>): Promise<T> {
+  let done: T | undefined;
+  void answer.then((value) => (done = value));
+  return net.until(() => done);
+}
