@@ -55,6 +55,10 @@ export interface Tasks {
   pause(id: string, options: Reasoned): Promise<JsonObject>;
   resume(id: string, options: { readonly signal: AbortSignal }): Promise<JsonObject>;
   steer(id: string, options: { readonly text: string; readonly signal: AbortSignal }): Promise<JsonObject>;
+  decideEffect(
+    id: string,
+    options: Reasoned & { readonly key: string; readonly decision: "done" | "repeat" | "abandon" },
+  ): Promise<JsonObject>;
 }
 
 /** Keeps an uploaded input and answers its address. It must stop reading at its own size limit. */

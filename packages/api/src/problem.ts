@@ -26,6 +26,11 @@ const knownErrors: Readonly<Record<string, Omit<Problem, "detail" | "errors">>> 
     title: "This idempotency key was used for another task",
   },
   "coordinator/unknown-task": { status: 404, code: "not-found", title: "There is no such task here" },
+  "coordinator/unknown-effect": {
+    status: 404,
+    code: "not-found",
+    title: "The task has no such effect here",
+  },
   "coordinator/already-ended": { status: 409, code: "already-ended", title: "The task has already ended" },
   "node/input-too-large": { status: 413, code: "too-large", title: "The input is too large" },
   "node/secret-found": { status: 422, code: "secret-found", title: "The content holds a secret" },

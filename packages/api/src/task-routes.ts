@@ -3,6 +3,7 @@ import type { Env, Hono } from "hono";
 import { readCount, readJson, Refusal } from "./body.ts";
 import { carryOut, readControl } from "./task-control.ts";
 import type { OutputChunk, TaskEvent, Tasks } from "./contract.ts";
+import { readDecision } from "./effect-decision.ts";
 import { sse, type ServerEvent, type SseOptions } from "./sse.ts";
 
 /** What the task routes need besides the tasks. */
@@ -57,11 +58,26 @@ export function taskRoutes<E extends Env>(app: Hono<E>, tasks: Tasks, options: T
     };
     return sse(outputFrames(tasks.output(id, { ...place, signal: live.stop.signal })), live);
   });
+  personRoutes(app, tasks, options);
+}
+
+/** What people say to a task, and on its effects. */
+function personRoutes<E extends Env>(
+  app: Hono<E>,
+  tasks: Tasks,
+  { maxBodyBytes }: Pick<TaskRouteOptions, "maxBodyBytes">,
+): void {
   app.post("/v1/tasks/:id/control", async (c) => {
     const id = c.req.param("id");
     found(tasks, id);
-    const control = readControl(await readJson(c.req.raw, options.maxBodyBytes));
+    const control = readControl(await readJson(c.req.raw, maxBodyBytes));
     return c.json(await carryOut(tasks, id, { ...control, signal: c.req.raw.signal }));
+  });
+  app.post("/v1/tasks/:id/effects/:key", async (c) => {
+    const { id, key } = c.req.param();
+    found(tasks, id);
+    const decision = readDecision(await readJson(c.req.raw, maxBodyBytes));
+    return c.json(await tasks.decideEffect(id, { key, ...decision, signal: c.req.raw.signal }));
   });
 }
 

@@ -43,6 +43,7 @@ function fakeTasks(): Tasks & { readonly submitted: unknown[]; readonly cancelle
     pause: async (id, { reason }) => ({ taskId: id, did: "pause", reason }),
     resume: async (id) => ({ taskId: id, did: "resume" }),
     steer: async (id, { text }) => ({ taskId: id, did: "steer", text }),
+    decideEffect: async (id, { key, decision, reason }) => ({ taskId: id, key, decision, reason }),
   };
 }
 
@@ -203,6 +204,26 @@ describe("tasks", () => {
     [{ action: "pause", text: "x" }, "/text"],
   ])("refuses %j naming the field", async (body, pointer) => {
     const response = await setup().call("/v1/tasks/t1/control", post(JSON.stringify(body)));
+    expect(await response.json()).toMatchObject({ status: 422, errors: [{ pointer }] });
+  });
+});
+
+describe("a person's word on an effect", () => {
+  it("is handed on with its reason", async () => {
+    const body = JSON.stringify({ decision: "repeat", reason: "I looked" });
+    const response = await setup().call("/v1/tasks/t1/effects/k1", post(body));
+    expect([response.status, await response.json()]).toEqual([
+      200,
+      { taskId: "t1", key: "k1", decision: "repeat", reason: "I looked" },
+    ]);
+  });
+  it.each([
+    [{ decision: "perhaps", reason: "r" }, "/decision"],
+    [{ decision: "done" }, "/reason"],
+    [{ decision: "done", reason: "" }, "/reason"],
+    [{ decision: "done", reason: "r", key: "k2" }, "/key"],
+  ])("is refused when it is %j, naming the field", async (body, pointer) => {
+    const response = await setup().call("/v1/tasks/t1/effects/k1", post(JSON.stringify(body)));
     expect(await response.json()).toMatchObject({ status: 422, errors: [{ pointer }] });
   });
 });
