@@ -80,12 +80,14 @@ async function openTasks(mesh: P2p, setup: Setup, onHeld: OnHeld) {
       expect: setup.copies,
     },
   );
+  const machine = taskMachine({ cluster: CLUSTER });
   const entries = await ledger(
     {
       streams,
       leadership: elected,
       store: log,
-      machine: taskMachine({ cluster: CLUSTER }),
+      machine,
+      admit: (command) => machine.admit(command),
       clock,
       logger,
     },

@@ -26,7 +26,7 @@ export async function* growth(): AsyncIterable<Figure> {
 async function* sized(size: { voters: number; workers: number }): AsyncIterable<Figure> {
   await using running = await chorusOf({ ...size, capacity: 16 });
   const { fleet, pids } = running;
-  await fleet.load(CALLERS, ROUND_MS / 4);
+  await fleet.load(CALLERS, ROUND_MS);
   const before = processorSeconds(pids());
   const { rate, latencies } = await fleet.load(CALLERS, ROUND_MS);
   const used = (processorSeconds(pids()) - before) * 1000;
