@@ -61,10 +61,18 @@ export function verifyTransfer(handover: Handover, { voter, signature }: SignedV
  * configuration, term and candidate, and when that configuration is the trusted `config` or follows from it by
  * `changes`. Whether the term is the newest is not in a certificate: keep the highest term seen. Never throws.
  */
-export async function verifyCertificate(
+export function verifyCertificate(
   certificate: AdminCert,
   config: ElectionConfig,
   changes: readonly ConfigChange[] = [],
+): Promise<boolean> {
+  return holds(() => isElected(certificate, config, changes));
+}
+
+async function isElected(
+  certificate: AdminCert,
+  config: ElectionConfig,
+  changes: readonly ConfigChange[],
 ): Promise<boolean> {
   let trusted = config;
   for (const change of changes) {
@@ -116,13 +124,26 @@ export function equivocations(a: AdminCert, b: AdminCert): readonly Equivocation
 }
 
 /** True when the named voter signed two ballots for different candidates in one term. Never throws. */
-export async function verifyEquivocation(proof: EquivocationProof): Promise<boolean> {
+export function verifyEquivocation(proof: EquivocationProof): Promise<boolean> {
+  return holds(() => isEquivocation(proof));
+}
+
+async function isEquivocation(proof: EquivocationProof): Promise<boolean> {
   const { cluster, founding, term, voter, one, other } = proof;
   if (one.candidate === other.candidate || equalBytes(one.signature, other.signature)) return false;
   return areGenuine([one, other], ({ signature, ...ballot }) => {
     const bytes = ballotBytes({ cluster, founding, term, ...ballot });
     return verifySignature({ peer: voter, domain: VOTE, bytes, signature });
   });
+}
+
+/** What was never parsed can be anything: whatever has no canonical form was signed by nobody. */
+async function holds(check: () => Promise<boolean>): Promise<boolean> {
+  try {
+    return await check();
+  } catch {
+    return false;
+  }
 }
 
 function areVoters(config: ElectionConfig, votes: readonly SignedVote[], enough: number): boolean {

@@ -132,13 +132,14 @@ export class Intake {
   }
 
   async #onChange(change: ConfigChange): Promise<void> {
-    const { state, push, logger } = this.#ports;
+    const { state, push } = this.#ports;
     const { config } = change;
     const { foreign, config: own } = state();
     if (own === undefined) {
       // Only one that this peer signed: the signatures of all voters are in it.
-      if (isFoundingWith(state(), config) && (await verifyFounding(change)))
-        await push({ kind: "change", change, previous: undefined });
+      if (!isFoundingWith(state(), config)) return;
+      if (await verifyFounding(change)) await push({ kind: "change", change, previous: undefined });
+      else this.#refuse(change);
       return;
     }
     const theirs = foreign !== undefined && config.founding === foreign.certificate.config.founding;
@@ -146,7 +147,11 @@ export class Intake {
     // What is known already comes again and again; what is too far ahead comes again in its order.
     if (previous === undefined) return;
     if (await verifyChange(change, previous)) await push({ kind: "change", change, previous });
-    else logger.warn("change refused", { version: config.version, founding: config.founding });
+    else this.#refuse(change);
+  }
+
+  #refuse({ config: { version, founding } }: ConfigChange): void {
+    this.#ports.logger.warn("change refused", { version, founding });
   }
 
   #isGenuine(from: PeerId, message: Message): Promise<boolean> {

@@ -155,6 +155,8 @@ function mayTake(
     mayGrant(draft, from) &&
     !outdated(state, config) &&
     fits(state, config) &&
+    // A second lock: no configuration is installed without entering the term that wrote it. A vote for one of this
+    // term or later would be wasted, too: verifyCertificate takes none.
     config.cterm < term
   );
 }
