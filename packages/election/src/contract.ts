@@ -160,7 +160,7 @@ export interface ElectionComponents {
 
 /** Tuning of {@link Election}. */
 export interface ElectionOptions {
-  /** The mesh's name: certificates of another one are refused. */
+  /** The mesh's name, 1 to 64 characters: certificates of another one are refused. */
   readonly cluster: string;
   /** A voter votes and may become admin, as long as the configuration names it; an observer never does. */
   readonly role: "voter" | "observer";
@@ -174,7 +174,7 @@ export interface ElectionOptions {
   /** 0 to 100: higher stands earlier, among those that are up for equally long. @default 0 */
   readonly priority?: number;
   /**
-   * Voters that found the mesh together, 1 to 7: with more than one there is no admin until so many agreed.
+   * Voters that found the mesh together, 1 to `maxVoters`: with more than one there is no admin until so many agreed.
    * More than half of the fleet, or two halves may found two meshes. @default 1
    */
   readonly expect?: number;

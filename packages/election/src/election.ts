@@ -10,11 +10,11 @@ import type {
   EquivocationProof,
 } from "./contract.ts";
 import { start } from "./core/start.ts";
-import { adminOf, PROFILES, type State } from "./core/state.ts";
+import { adminOf, type State } from "./core/state.ts";
 import { drive, type Driver, type Outgoing } from "./driver.ts";
 import { Events } from "./events.ts";
 import { GOSSIP, Intake } from "./intake.ts";
-import { checkFit, settingsOf } from "./options.ts";
+import { checkFit, parseOptions } from "./options.ts";
 import { SuspendWatch } from "./suspend-watch.ts";
 import { type Transport, transport } from "./transport.ts";
 import { Watch } from "./watch.ts";
@@ -24,18 +24,17 @@ import { canonicalCertificate, canonicalProof } from "./wire-parts.ts";
 /**
  * Takes part in the mesh's election. Resolves when it runs; a mesh's only voter is admin a moment later.
  * @throws `election/wrong-store` when the stored vote belongs to another mesh or another set of voters
+ * @throws InvalidInputError naming an option that is missing, unknown or out of range
  */
 export async function election(components: ElectionComponents, options: ElectionOptions): Promise<Election> {
   const logger = components.logger.child({ package: "election" });
-  const { cluster, role, voters } = options;
-  const settings = settingsOf(options, components.log !== undefined);
-  const timing = PROFILES[options.profile ?? "lan"];
+  const chosen = parseOptions(options, components.log);
   const stored = await components.store.load();
   const seed = Math.floor(components.random() * 2 ** 31);
   const now = components.clock.monotonic();
   const { peer: self } = components.signer;
-  const first = start({ self, stored, timing, seed, cluster, role, voters, now, settings });
-  checkFit(first, options, stored);
+  const first = start({ self, stored, seed, now, ...chosen });
+  checkFit(first, chosen, stored);
   return new RunningElection(first, { ...components, logger });
 }
 

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -67,6 +67,54 @@ describe("sqliteVoteStore", () => {
     const file = join(directory, "vote.sqlite");
     writeFileSync(file, "not a database, by any means, and long enough to be looked at".repeat(20));
     expect(() => sqliteVoteStore(file)).toThrow(expect.objectContaining({ code: "election/store-failed" }));
+  });
+});
+
+describe("the file of sqliteVoteStore", () => {
+  const refused = expect.objectContaining({ code: "election/store-failed" });
+  const modeOf = (file: string): number => statSync(file).mode & 0o777;
+
+  it("needs a name: SQLite would keep the votes in a file that it removes", () => {
+    for (const name of ["", undefined as never])
+      expect(() => sqliteVoteStore(name)).toThrow(
+        expect.objectContaining({ code: "kernel/invalid-input", message: "file: must be a name" }),
+      );
+  });
+  it.runIf(process.platform === "linux")("is refused at once where no folder can be made", () => {
+    for (const file of ["/proc/nowhere/deep/votes.sqlite", join(import.meta.filename, "votes.sqlite")])
+      expect(() => sqliteVoteStore(file)).toThrow(refused);
+  });
+  it("is what it is called, also where SQLite would read the name as something else", () => {
+    const before = process.cwd();
+    process.chdir(directory);
+    try {
+      using _store = sqliteVoteStore("file:votes?mode=memory");
+      expect(existsSync(join(directory, "file:votes?mode=memory"))).toBe(true);
+    } finally {
+      process.chdir(before);
+    }
+  });
+  it.skipIf(process.platform === "win32")("is its owner's alone, also one that was not", async () => {
+    const fresh = join(directory, "sub", "fresh.sqlite");
+    const older = join(directory, "older.sqlite");
+    writeFileSync(older, "", { mode: 0o644 });
+    for (const file of [fresh, older]) {
+      using store = sqliteVoteStore(file);
+      await store.save({ term: 1 });
+      expect([file, `${file}-wal`].map(modeOf)).toEqual([0o600, 0o600]);
+    }
+    expect(modeOf(join(directory, "sub"))).toBe(0o700);
+  });
+  it("is flushed when it is opened: what a killed process wrote may not be on the disk yet", async () => {
+    const file = join(directory, "vote.sqlite");
+    {
+      using store = sqliteVoteStore(file);
+      await store.save({ term: 3 });
+    }
+    using store = sqliteVoteStore(file);
+    // With `synchronous = FULL` whatever is added to the journal flushes all of it.
+    expect(statSync(`${file}-wal`).size).toBeGreaterThan(0);
+    expect(await store.load()).toEqual({ term: 3 });
   });
 });
 
