@@ -90,8 +90,8 @@ export const transitions: Readonly<Record<TaskState, Row>> = {
     "task-evidence": ["auth-required"],
     "effect-receipt": ["auth-required"],
   },
-  // Nothing of its effects is open: a success is refused before.
-  completed: { "task-evidence": ["completed"] },
+  // Nothing of its effects is open, or success were refused; a frozen peer may still have done what was found void.
+  completed: { "task-evidence": ["completed"], "effect-receipt": ["completed"] },
   failed: ended("failed"),
   canceled: ended("canceled"),
   rejected: ended("rejected"),

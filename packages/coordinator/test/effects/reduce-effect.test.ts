@@ -232,6 +232,23 @@ describe("void", () => {
   });
 });
 
+it("is told by a late receipt also when the task completed without the effect", () => {
+  const ledger = new Ledger();
+  const old = ledger.claim(0);
+  ledger.intend(0);
+  const token = ledger.claim(1);
+  ledger.intend(1);
+  ledger.order(1, { type: "effect-void", task: id, key, reason: "not wanted any more" });
+  const result = { outcome: "succeeded" } as unknown as Extract<
+    TaskCommand,
+    { type: "task-complete" }
+  >["result"];
+  ledger.order(1, { type: "task-complete", task: id, token, result });
+  expect(ledger.task?.state).toBe("completed");
+  ledger.order(0, { type: "effect-receipt", task: id, token: old, key, receipt });
+  expect([ledger.task?.state, ledger.effect()?.state]).toEqual(["completed", "done"]);
+});
+
 describe("a person's agreement", () => {
   it("is for the bytes that were shown", () => {
     const ledger = new Ledger("human");
