@@ -209,7 +209,9 @@ class LiveCoordinator implements Coordinator {
   async #follow(): Promise<void> {
     const { components, stop } = this.#peer;
     try {
-      while (!stop.aborted) await this.#followOn();
+      await this.#followOn(isOfInterest);
+      // The state has jumped over entries: whoever watched what ended meanwhile must hear of it.
+      while (!stop.aborted) await this.#followOn(() => true);
     } catch (error) {
       if (!stop.aborted) components.logger.error("ledger can no longer be followed", { error });
     } finally {
@@ -218,12 +220,11 @@ class LiveCoordinator implements Coordinator {
   }
 
   /** From the state as it is now, then entry by entry; returns when the ledger has dropped what would come next. */
-  async #followOn(): Promise<void> {
+  async #followOn(matters: (record: TaskRecord) => boolean): Promise<void> {
     const { components, stop } = this.#peer;
     const { ledger } = components;
     const from = ledger.appliedIndex() + 1;
-    for (const { id, state, effects } of ledger.state().tasks.values())
-      if (!isTerminal(state) || effects?.some(isOpen) === true) this.#tell(id);
+    for (const record of ledger.state().tasks.values()) if (matters(record)) this.#tell(record.id);
     try {
       for await (const { index, command } of ledger.entries({ from, signal: stop })) {
         await ledger.waitFor(index, { signal: stop });
@@ -281,4 +282,9 @@ class LiveCoordinator implements Coordinator {
     });
     return { ...viewOf(record), ...(waitingFor.length === 0 ? {} : { waitingFor }) };
   }
+}
+
+/** What has ended, effects and all, needs nobody at the start. */
+function isOfInterest({ state, effects }: TaskRecord): boolean {
+  return !isTerminal(state) || effects?.some(isOpen) === true;
 }
