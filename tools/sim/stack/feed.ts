@@ -4,8 +4,8 @@ import type { Lead } from "./lead.ts";
 import type { StackLog } from "./log.ts";
 import type { LedgerFrame, SessionName, ToFollower, ToLeader } from "./wire.ts";
 
-/** Entries in one frame. */
-const CHUNK = 64;
+/** Entries in one frame: few, as where they are large, so that what one frame leaves out can go wrong. */
+const CHUNK = 2;
 
 /** What a proposal came to at the leader. */
 export type Kept = { readonly index: number } | { readonly code: "no-leader" | "disk-full" | "unknown" };

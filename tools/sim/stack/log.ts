@@ -17,8 +17,10 @@ import type { Wire } from "./wire.ts";
 
 /** A commit index that no write has taken along is written alone after this, as in the package. */
 const NOTE_MS = 500;
-/** The slowest flush. */
+/** The slowest flush of a disk that is well, and of one that stalls. */
 const FLUSH_MS = 8;
+const STALL_MS = 700;
+const STALLS = 0.02;
 
 /** Why a step did not happen. */
 export type Problem = Refusal | "full";
@@ -153,7 +155,8 @@ export class StackLog {
       return;
     }
     this.#busy = true;
-    this.#host.after(Math.ceil(this.#host.random() ** 4 * FLUSH_MS), () => {
+    const slowest = this.#host.random() < STALLS ? STALL_MS : FLUSH_MS;
+    this.#host.after(Math.ceil(this.#host.random() ** 4 * slowest), () => {
       this.#host.disk.sync();
       this.#busy = false;
       this.#ports.flushed(keep, entries);

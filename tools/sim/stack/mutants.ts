@@ -3,6 +3,7 @@ import { taskMachine } from "@chorus/coordinator";
 import { type Machine, mutants as machines } from "../tasks/machine.ts";
 import { CLUSTER } from "./commands.ts";
 import type { Course } from "./course.ts";
+import { killedInFlush, lostLeaders, type Pattern } from "./patterns.ts";
 import { RULES, type Rules } from "./ledger-core.ts";
 
 /** A stack without one of its rules. */
@@ -12,6 +13,8 @@ export interface Mutant {
   readonly ledger?: keyof Rules;
   readonly machine?: string;
   readonly course: Course;
+  /** The only faults, where those of chance would take too long to bring it about. */
+  readonly patterns?: readonly Pattern[];
   readonly nodes: number;
   /** Seeds from 1 on, one of which shows the harm. */
   readonly within: number;
@@ -21,7 +24,14 @@ export interface Mutant {
 export const mutants: Readonly<Record<string, Mutant>> = {
   logCheck: { election: "logCheck", course: "fixed", nodes: 3, within: 100 },
   flushFirst: { ledger: "flushFirst", course: "fixed", nodes: 3, within: 200 },
-  flushAtOpen: { course: "fixed", nodes: 3, within: 500 },
+  flushAtOpen: { course: "fixed", patterns: [killedInFlush], nodes: 3, within: 100 },
+  commitMatchedOnly: {
+    ledger: "commitMatchedOnly",
+    course: "fixed",
+    patterns: [lostLeaders],
+    nodes: 3,
+    within: 200,
+  },
   ackBeforeQuorum: { course: "fixed", nodes: 3, within: 100 },
   outboxInMemory: { course: "fixed", nodes: 3, within: 200 },
   noPermitCheck: { course: "fixed", nodes: 3, within: 500 },

@@ -1,18 +1,52 @@
 import type { Fault } from "@chorus/sim";
-import { patterns as electionPatterns } from "../election/patterns.ts";
+import { patterns as ofElection } from "../election/patterns.ts";
 import type { Course } from "./course.ts";
 
-type Pattern = (random: () => number, nodes: number) => readonly Fault[];
+/** Faults that hurt together. */
+export type Pattern = (random: () => number, nodes: number) => readonly Fault[];
 
 /** What somebody would try who knows how the stack works. Node `nodes - 1` is the outside. */
 export function patterns(course: Course): readonly Pattern[] {
-  const ofPeers = electionPatterns(course === "changing" ? "logged" : "fixed").map(
+  const known = electionPatterns(course === "changing" ? "logged" : "fixed");
+  return [...known, zombie, minority, powerCut, unheardLeader, killedInFlush, lostLeaders];
+}
+
+/** Those that were thought of for the election alone; they know nothing of a node outside. */
+export function electionPatterns(course: "fixed" | "logged"): readonly Pattern[] {
+  return ofElection(course).map(
     (pattern): Pattern =>
       (random, nodes) =>
         pattern(random, nodes - 1),
   );
-  return [...ofPeers, zombie, minority, powerCut, unheardLeader];
 }
+
+/** Processes die in their flush, and are back at once with what only the cache has. */
+export const killedInFlush: Pattern = (random, nodes) =>
+  Array.from({ length: 4 }, (): Fault => {
+    const at = random() * 4000;
+    const forMs = 400 + random() * 1000;
+    const node = below(random, nodes - 1);
+    return { kind: "crash", at, forMs, node, unsynced: "kept", moment: "at-sync" };
+  });
+
+/**
+ * One leader after the other writes what nobody hears and is lost; then the first comes back and is heard by some
+ * (Raft's figure 8).
+ */
+export const lostLeaders: Pattern = (random, nodes) => {
+  const rounds = 2 + below(random, 3);
+  return Array.from({ length: rounds }, (_, round): readonly Fault[] => {
+    const at = round * (3200 + random() * 1200);
+    const lasts = 300 + random() * 1500;
+    const heard = random() < 0.4 ? below(random, nodes - 1) : -1;
+    const cuts = peersOf(nodes)
+      .filter((node) => node !== heard)
+      .map((to) => ({ kind: "cut", at, forMs: lasts + 3000, from: "leader", to }) as const);
+    const unsynced = random() < 0.5 ? "kept" : "lost";
+    const forMs = 2600 + random() * 3000;
+    return [...cuts, { kind: "crash", at: at + lasts, forMs, node: "leader", unsynced, moment: "now" }];
+  }).flat();
+};
 
 /** A peer stands still for longer than its leases last, and goes on. */
 const zombie: Pattern = (random, nodes) => {

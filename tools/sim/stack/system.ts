@@ -4,9 +4,9 @@ import { type Host, sim, type Simulator, type System, type World } from "@chorus
 import type { ElectionPeer, Mesh } from "../election/peer.ts";
 import { harms } from "../election/invariants.ts";
 import type { Course } from "./course.ts";
-import { type Rulebook, rulebookOf } from "./mutants.ts";
+import { mutants, type Rulebook, rulebookOf } from "./mutants.ts";
 import { Outside } from "./outside.ts";
-import { patterns } from "./patterns.ts";
+import { type Pattern, patterns } from "./patterns.ts";
 import { StackPeer } from "./peer.ts";
 import { PROMISES } from "./promises.ts";
 import { Run } from "./run.ts";
@@ -26,10 +26,26 @@ const peers: readonly PeerId[] = (
 
 type Node = StackPeer | Outside;
 
+/** Nothing happens by chance but the clocks' drift. */
+const ONLY_PATTERNS = {
+  crash: 0,
+  pause: 0,
+  suspend: 0,
+  "full-disk": 0,
+  partition: 0,
+  cut: 0,
+  slow: 0,
+  drop: 0,
+  duplicate: 0,
+  reorder: 0,
+  action: 0,
+};
+
 interface Setting {
   readonly course: Course;
   readonly rules: Rulebook;
   readonly mutant: string | undefined;
+  readonly only: readonly Pattern[] | undefined;
   readonly onCommitted: ((text: string) => void) | undefined;
 }
 
@@ -42,19 +58,27 @@ export function simulator(options: {
   readonly onCommitted?: (text: string) => void;
 }): Simulator {
   const { course, nodes, mutant, onCommitted } = options;
+  const reconfigures = course === "changing" ? 4 : 1;
+  const only = mutants[mutant ?? ""]?.patterns;
   if (nodes > MAX_PEERS) throw new RangeError(`at most ${MAX_PEERS} peers`);
-  return sim(systemOf({ course, rules: rulebookOf(mutant), mutant, onCommitted }), {
+  return sim(systemOf({ course, rules: rulebookOf(mutant), mutant, only, onCommitted }), {
     nodes: nodes + 1,
     durationMs: DURATION_MS,
     healMs: HEAL_MS,
     healWithinMs: HEAL_MS - 1000,
     delayMs: [1, 40],
     drift: 0.05,
-    weights: { pattern: 6, crash: 4, pause: 2, action: course === "changing" ? 4 : 1 },
+    weights: only === undefined ? { pattern: 6, crash: 4, pause: 2, action: reconfigures } : ONLY_PATTERNS,
   });
 }
 
-function systemOf({ course, rules, mutant, onCommitted = () => undefined }: Setting): System<Wire, Node> {
+function systemOf({
+  course,
+  rules,
+  mutant,
+  only,
+  onCommitted = () => undefined,
+}: Setting): System<Wire, Node> {
   let run = new Run(rules.machine(), { peers, onCommitted });
   return {
     invariants: () => {
@@ -67,7 +91,7 @@ function systemOf({ course, rules, mutant, onCommitted = () => undefined }: Sett
       : {}),
     actions: actionsOf(course),
     leader: ({ nodes }) => leaderOf(nodes),
-    patterns: patterns(course),
+    patterns: only ?? patterns(course),
     describe,
   };
 
