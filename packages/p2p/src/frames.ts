@@ -1,5 +1,6 @@
 import { InvalidInputError } from "@chorus/kernel";
 import type { Uint8ArrayList } from "uint8arraylist";
+import { checkedBytes } from "./checks.ts";
 import { StreamLostError } from "./errors.ts";
 
 /** Largest frame of a stream: a stored block of 1 MiB with room for its envelope. */
@@ -10,6 +11,7 @@ const MAX_LENGTH_BYTES = 4;
 
 /** A frame on the wire: unsigned varint (LEB128) of its length, then the bytes. Copies, so the caller may reuse its buffer. */
 export function encodeFrame(frame: Uint8Array): Uint8Array {
+  checkedBytes(frame, "frame");
   if (frame.length > MAX_FRAME_BYTES)
     throw new InvalidInputError("frame", `is ${frame.length} bytes, over ${MAX_FRAME_BYTES}`);
   const prefix: number[] = [];

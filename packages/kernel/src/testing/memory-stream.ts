@@ -29,9 +29,11 @@ export function streamPair(a: PeerId, b: PeerId): [PeerStream, PeerStream] {
     peer,
     frames: inbox,
     send: async (frame) => {
+      if (!(frame instanceof Uint8Array)) throw new InvalidInputError("frame", "must be bytes");
       if (frame.length > MAX_FRAME_BYTES)
         throw new InvalidInputError("frame", `is ${frame.length} bytes, over ${MAX_FRAME_BYTES}`);
-      const copy = frame.slice();
+      // Not slice: that of a Buffer shares its memory.
+      const copy = new Uint8Array(frame);
       await Promise.resolve();
       if (broken) throw broken;
       await outbox.put(copy);

@@ -48,7 +48,7 @@ export const streamCases: readonly ContractCase[] = [
     run: async ({ members: [a, b] }) => {
       b.streams.handle(ECHO, echo);
       const stream = await a.streams.open(b.peer, ECHO, never());
-      const buffer = new Uint8Array(4);
+      const buffer = Buffer.alloc(4);
       for (const n of [1, 2, 3]) await stream.send(buffer.fill(n));
       await stream.close();
       const values = (await Array.fromAsync(stream.frames)).map((frame) => [...frame]);
@@ -172,6 +172,23 @@ export const streamCases: readonly ContractCase[] = [
       const stream = await a.streams.open(b.peer, ECHO, never());
       await assert.rejects(stream.send(new Uint8Array(1_572_865)), { code: "kernel/invalid-input" });
       await stream.send(Uint8Array.of(1));
+      await stream.close();
+      assert.deepEqual(await Array.fromAsync(stream.frames), [Uint8Array.of(1)]);
+    },
+  },
+  {
+    name: "refuses a frame that is no bytes, and goes on",
+    run: async ({ members: [a, b] }) => {
+      b.streams.handle(ECHO, echo);
+      const stream = await a.streams.open(b.peer, ECHO, never());
+      const others: readonly unknown[] = ["hello", Uint16Array.of(513), [1], new ArrayBuffer(1), undefined];
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what callers without types may do
+      for (const frame of others)
+        await assert.rejects(stream.send(frame as Uint8Array), {
+          code: "kernel/invalid-input",
+          detail: { path: "frame", problem: "must be bytes" },
+        });
+      await stream.send(Buffer.of(1));
       await stream.close();
       assert.deepEqual(await Array.fromAsync(stream.frames), [Uint8Array.of(1)]);
     },
