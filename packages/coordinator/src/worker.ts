@@ -16,6 +16,8 @@ import { Turns } from "./turns.ts";
 
 /** Pause before a claim is tried again that met no leader. */
 const NO_LEADER_PAUSE_MS = 500;
+/** Pause before a claim is tried again that was refused although the task is ready. */
+const REFUSED_PAUSE_MS = 1000;
 const DEFAULT_PRIORITY = 5;
 /** A head start in times of what the ledger takes to order a command. */
 const PACES = 3;
@@ -175,8 +177,11 @@ export class Worker implements Follower {
     this.#claiming++;
     try {
       const claim = { type: "task-claim", task, capabilities, ttlMs, session } as const;
-      const { index } = await proposer.once(claim, stop);
+      const { index, result } = await proposer.once(claim, stop);
       await components.ledger.waitFor(index, { signal: stop });
+      // Usually another peer has it; what is refused and still there is not asked for without end.
+      if (result.status === "refused" && this.#peer.record(task)?.state === "ready")
+        await components.clock.sleep(REFUSED_PAUSE_MS, { signal: stop });
     } catch (error) {
       if (stop.aborted || !isRetryable(error)) throw error;
       await components.clock.sleep(NO_LEADER_PAUSE_MS, { signal: stop });

@@ -25,7 +25,7 @@ const spec = parseTask({
   attempts: 3,
   deadline: DEADLINE,
   effects: [
-    { slot: "tell", kind: "http", target: "https://*.example/*", payload: "message.json", times: 2 },
+    { slot: "tell", kind: "http", target: "https://a.example/*", payload: "out/*", times: 2 },
     { slot: "push", kind: "git-push", target: "origin", payload: "changes.bundle", approval: "human" },
   ],
 });

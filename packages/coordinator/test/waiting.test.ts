@@ -247,6 +247,25 @@ it("gives turns in order, and passes over who gave up waiting", async () => {
   expect(order).toEqual([3]);
 });
 
+it("does not ask without end for a task that it is refused", async () => {
+  await using net = mesh();
+  const alice = await net.join({ capacity: 0 });
+  const bob = await net.join();
+  let refusals = 0;
+  const propose = bob.ledger.propose.bind(bob.ledger);
+  bob.ledger.propose = async (command, options) => {
+    if (decodeCommand(command, CLUSTER)?.command.type !== "task-claim") return propose(command, options);
+    refusals++;
+    // As a machine of another version might.
+    const answer = await propose(Uint8Array.of(0), options);
+    return { ...answer, result: { status: "refused", refusal: "not-capable", state: "ready" } };
+  };
+  await alice.coordinator.submit({ goal: "g" }, submission("1"));
+  await net.clock.advance(10_000);
+  expect(refusals).toBeGreaterThan(1);
+  expect(refusals).toBeLessThanOrEqual(11);
+});
+
 it("waits for its turn as long as the ledger takes, so that a busy one is not asked by all", async () => {
   const claimsAt = async (slow: boolean): Promise<number> => {
     await using net = mesh();

@@ -18,11 +18,25 @@ export function effectsSchema(shared: {
       .exactOptional(),
     approval: z.enum(["none", "human"]).exactOptional(),
   });
+  const patterned = effect
+    .refine(({ payload }) => stars(payload) <= 1, { path: ["payload"], error: "may have one *" })
+    .refine(({ target, payload }) => stars(target) <= stars(payload), {
+      path: ["target"],
+      error: "may have a * only where the payload has one, whose part it takes",
+    })
+    .refine(({ times = 1, payload }) => times === 1 || stars(payload) === 1, {
+      path: ["times"],
+      error: "needs a payload with a *: each file is one effect",
+    });
   return z
-    .array(effect)
+    .array(patterned)
     .max(16)
     .refine(
       (effects) => new Set(effects.map(({ slot }) => slot)).size === effects.length,
       "must have different slots",
     );
+}
+
+function stars(pattern: string): number {
+  return pattern.split("*").length - 1;
 }
