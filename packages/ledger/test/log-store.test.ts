@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -23,6 +23,14 @@ describe("sqliteLogStore", () => {
     rmSync(file);
     writeFileSync(file, "not a database, by any means, and long enough to be looked at".repeat(20));
     expect(() => sqliteLogStore(file)).toThrow(expect.objectContaining({ code: "ledger/store-failed" }));
+  });
+  it("flushes what it finds: opening it writes to the journal", async () => {
+    {
+      using store = sqliteLogStore(file);
+      await store.append(seal(GENESIS, 1, [{ id: "a", command: Uint8Array.of(1) }]), 1);
+    }
+    using _again = sqliteLogStore(file);
+    expect(statSync(`${file}-wal`).size).toBeGreaterThan(0);
   });
   it("notices a damaged commit index", async () => {
     {
