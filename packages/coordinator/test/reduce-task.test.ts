@@ -351,7 +351,7 @@ it("can take every step of the table", () => {
       .filter(alone)
       .filter((row) => !taken.has(row)),
   ).toEqual([]);
-});
+}, 120_000);
 
 /** Every command in every kind of situation that commands can bring about, found breadth first. */
 function everyWay(): Step[] {

@@ -1,6 +1,9 @@
 import { z } from "zod";
 
-/** What a task may do outside; `ucxlName` and `prose` are the spec's own shapes. */
+/**
+ * What a task may do outside. A `*` in the payload is every file that fits, and its part stands in the target's `*`.
+ * `ucxlName` and `prose` are the spec's own shapes.
+ */
 export function effectsSchema(shared: {
   readonly ucxlName: z.ZodType<string>;
   readonly prose: (max: number) => z.ZodType<string>;

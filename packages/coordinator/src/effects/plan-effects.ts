@@ -65,11 +65,9 @@ function choose(pattern: string, files: readonly CleanFile[]): readonly Chosen[]
     .map((file) => ({ file, part: file.path.slice(before.length, file.path.length - after.length) }));
 }
 
-function targetOf({ slot, target, payload }: EffectSpec, part: string): string {
+function targetOf({ target }: EffectSpec, part: string): string {
   const [before, after] = splitOnce(target);
   if (after === undefined) return target;
-  if (after.includes("*") || !payload.includes("*"))
-    throw new EffectFailedError(slot, "its target is a pattern, and its payload does not say what for");
   return `${before}${part}${after}`;
 }
 

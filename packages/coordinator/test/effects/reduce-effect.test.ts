@@ -19,7 +19,7 @@ const tell = {
   slot: "tell",
   kind: "http",
   target: "https://shop.example/*/new",
-  payload: "m",
+  payload: "m*",
   times: 2,
 } as const;
 const key = effectKeyOf(id, "tell", 0);
