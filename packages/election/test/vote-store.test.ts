@@ -84,15 +84,19 @@ describe("the file of sqliteVoteStore", () => {
     for (const file of ["/proc/nowhere/deep/votes.sqlite", join(import.meta.filename, "votes.sqlite")])
       expect(() => sqliteVoteStore(file)).toThrow(refused);
   });
-  it("is what it is called, also where SQLite would read the name as something else", () => {
+  it("is what it is called, also where SQLite would read the name as something else", async () => {
     const before = process.cwd();
     process.chdir(directory);
     try {
-      using _store = sqliteVoteStore("file:votes?mode=memory");
-      expect(existsSync(join(directory, "file:votes?mode=memory"))).toBe(true);
+      for (const term of [undefined, 3]) {
+        using store = sqliteVoteStore("file:votes?mode=memory");
+        expect((await store.load())?.term).toBe(term);
+        await store.save({ term: 3 });
+      }
     } finally {
       process.chdir(before);
     }
+    expect(existsSync(join(directory, "file:votes?mode=memory"))).toBe(true);
   });
   it.skipIf(process.platform === "win32")("is its owner's alone, also one that was not", async () => {
     const fresh = join(directory, "sub", "fresh.sqlite");
