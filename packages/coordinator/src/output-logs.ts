@@ -1,7 +1,7 @@
-import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { TaskId } from "./contract-task.ts";
 import { OutputLog } from "./output-log.ts";
+import { makeFolder } from "./private-file.ts";
 
 /** Logs of ended attempts that are kept for readers who come late; a committed attempt's log is an artifact too. */
 const KEPT_LOGS = 8;
@@ -15,7 +15,7 @@ export class OutputLogs implements Disposable {
   constructor(options: { readonly memoryBytes: number; readonly directory?: string | undefined }) {
     this.#memoryBytes = options.memoryBytes;
     this.#directory = options.directory;
-    if (options.directory !== undefined) mkdirSync(options.directory, { recursive: true, mode: 0o700 });
+    if (options.directory !== undefined) makeFolder(options.directory);
   }
 
   open(task: TaskId, attempt: number): OutputLog {

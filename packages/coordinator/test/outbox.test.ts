@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
@@ -57,6 +57,30 @@ it("keeps with one flush what comes in one turn, and nothing of what it could no
   await expect(closed.put({ taskId: ids[0]!, command: Uint8Array.of(1) })).rejects.toMatchObject({
     code: "coordinator/outbox-failed",
   });
+});
+
+it("keeps submissions in a file that is its owner's alone, under the name that it was given", async () => {
+  const path = file();
+  {
+    using outbox = sqliteOutbox(path);
+    await outbox.put({ taskId: taskIdOf("ada", "1"), command: Uint8Array.of(1) });
+    for (const name of readdirSync(dirname(path)))
+      expect(statSync(join(dirname(path), name)).mode & 0o777).toBe(0o600);
+  }
+  const named = join(dirname(path), "file:outbox?mode=memory");
+  {
+    using outbox = sqliteOutbox(named);
+    await outbox.put({ taskId: taskIdOf("ada", "1"), command: Uint8Array.of(1) });
+  }
+  using again = sqliteOutbox(named);
+  expect(await again.list()).toHaveLength(1);
+});
+
+it("refuses a file without a name, and a folder that cannot be", () => {
+  expect(() => sqliteOutbox("")).toThrow(expect.objectContaining({ code: "kernel/invalid-input" }));
+  expect(() => sqliteOutbox("/proc/nowhere/outbox.db")).toThrow(
+    expect.objectContaining({ code: "coordinator/outbox-failed" }),
+  );
 });
 
 it("says so when its file cannot be opened", () => {
