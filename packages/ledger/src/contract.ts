@@ -44,7 +44,13 @@ export interface Leadership {
   /** Fires with the current value and whenever one of the above may have changed. */
   changes(options: { readonly signal: AbortSignal }): AsyncIterable<unknown>;
   /** Whose disks count in force now; it may change at any time, by one voter. @default the admin alone */
-  config?(): { readonly voters: readonly { readonly peer: PeerId }[] } | undefined;
+  config?():
+    | {
+        readonly voters: readonly { readonly peer: PeerId }[];
+        /** Within which terms count: a log belongs to one founding, and is read-only in any other. @default there is one */
+        readonly founding?: string;
+      }
+    | undefined;
   /**
    * The highest term this peer has saved. An election raises it, and shows it here, before it asks
    * {@link ElectedLog.mayVoteFor}: then a copy that counts is one that the vote has seen.
@@ -112,6 +118,10 @@ export interface LogStore extends Disposable {
   append(entries: readonly StoredEntry[], committed: number): Promise<void>;
   /** Removes the entries after `index`, which is not below {@link committed}. Durable when it resolves. */
   truncateAfter(index: number): Promise<void>;
+  /** The founding of the mesh that this log belongs to, undefined while it belongs to none. */
+  founding(): Promise<string | undefined>;
+  /** Durable when it resolves, and for good. */
+  adopt(founding: string): Promise<void>;
   /** The newest whole snapshot. */
   snapshot(): Promise<SnapshotHead | undefined>;
   /** Parts from number `from` (0 is the first) on, at most `limit`, of the snapshot or of what is staged. */

@@ -40,7 +40,8 @@ export async function ledger<S, R>(
   const elected = leadership.term && (() => leadership.term?.() ?? 0);
   const { snapshotEntries = 10_000, snapshotBytes = 16_777_216, snapshotTrail = 4096 } = options;
   const snapshots = { entries: snapshotEntries, bytes: snapshotBytes, trail: snapshotTrail };
-  const log = new Log<S, R>({ store, machine, logger, clock, window, elected, snapshots });
+  const founding = (): string | undefined => leadership.config?.()?.founding;
+  const log = new Log<S, R>({ store, machine, logger, clock, window, elected, snapshots, founding });
   await log.open();
   return new RunningLedger(log, { ...components, logger }, options);
 }

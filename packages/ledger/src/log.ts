@@ -18,12 +18,12 @@ import {
 } from "./core/state.ts";
 import { step } from "./core/step.ts";
 import { ClosedError, CorruptError, DiskFullError, NoLeaderError, ProtocolError } from "./errors.ts";
+import { Fence } from "./fence.ts";
 import { Health } from "./health.ts";
 import { History } from "./history.ts";
 import type { Outcome } from "./outcome.ts";
 import { toError } from "./refusals.ts";
 import { replay } from "./replay.ts";
-import type { Pieces } from "./snapshot.ts";
 import { type SnapshotRules, Snapshots } from "./snapshots.ts";
 
 interface LogPorts<S, R> {
@@ -36,6 +36,7 @@ interface LogPorts<S, R> {
   /** The election's highest term at this peer; undefined where there are no elections. */
   readonly elected: (() => number) | undefined;
   readonly snapshots: SnapshotRules;
+  readonly founding: () => string | undefined;
 }
 
 type StoreEffect = Effect & { kind: "store" };
@@ -50,6 +51,7 @@ export class Log<S, R> {
   readonly #closing = new AbortController();
   readonly #health: Health;
   readonly #note: CommitNote;
+  readonly #fence: Fence;
   #core: State;
   #writing: Promise<unknown> = Promise.resolve();
 
@@ -66,6 +68,7 @@ export class Log<S, R> {
       closing: this.#closing.signal,
       write: () => this.#exclusive(() => this.#writeNote()),
     });
+    this.#fence = new Fence({ ...ports, fail: (error) => this.fail(error) });
     this.#history = new History({ store: ports.store, fail: (error) => this.fail(error) });
     this.#snapshots = new Snapshots({
       ...ports,
@@ -206,7 +209,7 @@ export class Log<S, R> {
       const { index, term: of, checksum } = head;
       const mark = { index, term: of, checksum };
       const input = { kind: "install", term, mark, elected: this.#elected() } as const;
-      return this.#step(input, () => this.#restore(head, pieces));
+      return this.#step(input, () => this.#orFail(() => this.#applied.restore(head, pieces)));
     });
   }
 
@@ -269,7 +272,10 @@ export class Log<S, R> {
 
   /** @param input made when its turn has come, so that it holds the term of that moment */
   #advance(input: () => Input): Promise<readonly Reply[]> {
-    return this.#exclusive(() => this.#step(input()));
+    return this.#exclusive(async () => {
+      await this.#fence.pass();
+      return this.#step(input());
+    });
   }
 
   /** @param snapshot what an `install` effect installs */
@@ -317,18 +323,14 @@ export class Log<S, R> {
   }
 
   #apply(entries: readonly StoredEntry[]): void {
-    try {
-      this.#applied.apply(entries);
-    } catch (error) {
-      throw this.fail(error);
-    }
+    this.#orFail(() => this.#applied.apply(entries));
     this.#history.remember(entries);
     this.#snapshots.applied(entries);
   }
 
-  #restore(head: SnapshotHead, pieces: Pieces): Restored<S, R> {
+  #orFail<T>(action: () => T): T {
     try {
-      return this.#applied.restore(head, pieces);
+      return action();
     } catch (error) {
       throw this.fail(error);
     }

@@ -10,6 +10,7 @@ const SCHEMA = `
 CREATE TABLE IF NOT EXISTS entries (
   idx INTEGER PRIMARY KEY, term INTEGER NOT NULL, id TEXT NOT NULL, command BLOB NOT NULL, checksum BLOB NOT NULL
 ) STRICT;
+CREATE TABLE IF NOT EXISTS founding (slot INTEGER PRIMARY KEY, name TEXT NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS opened (slot INTEGER PRIMARY KEY) STRICT;
 CREATE TABLE IF NOT EXISTS committed (slot INTEGER PRIMARY KEY, idx INTEGER NOT NULL, inverse INTEGER NOT NULL) STRICT;
 `;
@@ -32,6 +33,8 @@ export function sqliteLogStore(file: string): LogStore {
     read: async (from, limit) => log.read(from, limit),
     append: async (entries, committed) => log.append(entries, committed),
     truncateAfter: async (index) => log.truncateAfter(index),
+    founding: async () => log.founding,
+    adopt: async (founding) => log.adopt(founding),
     snapshot: async () => snapshots.kept?.head,
     readParts: async (of, from, limit) => snapshots.readParts(of, from, limit),
     staged: async () => snapshots.staged(),
@@ -68,6 +71,17 @@ class SqliteLog {
     const index = integer(row["idx"]);
     if (integer(row["inverse"]) !== -index) throw new LogStoreError("the commit index is damaged");
     return index;
+  }
+
+  get founding(): string | undefined {
+    const name = this.#statements.founding.get()?.["name"];
+    return typeof name === "string" ? name : undefined;
+  }
+
+  adopt(founding: string): void {
+    const { founding: own } = this;
+    if (own !== undefined && own !== founding) throw new LogStoreError("the log belongs to another founding");
+    this.change(() => this.#statements.adopt.run(founding));
   }
 
   read(from: number, limit: number): readonly StoredEntry[] {
@@ -144,6 +158,8 @@ function statements(database: DatabaseSync) {
       "INSERT INTO committed VALUES (0, ?, ?) ON CONFLICT (slot) DO UPDATE SET idx = excluded.idx, inverse = excluded.inverse",
     ),
     truncate: database.prepare("DELETE FROM entries WHERE idx > ?"),
+    founding: database.prepare("SELECT name FROM founding WHERE slot = 0"),
+    adopt: database.prepare("INSERT OR REPLACE INTO founding VALUES (0, ?)"),
     one: database.prepare("SELECT checksum FROM entries WHERE idx = ?"),
   };
 }

@@ -4,12 +4,14 @@ import { closeSync, mkdtempSync, openSync, readFileSync, readSync, rmSync, write
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { silentLogger, systemClock } from "@chorus/kernel";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { follows, GENESIS, seal } from "../src/chain.ts";
 import type { StoredEntry } from "../src/contract.ts";
-import { type LogStore, sqliteLogStore } from "../src/index.ts";
-import { memoryLogStore } from "../src/testing/index.ts";
+import { ledger, type LogStore, sqliteLogStore } from "../src/index.ts";
+import { fakeLeadership, memoryLogStore } from "../src/testing/index.ts";
+import { journal } from "./fixtures/journal.ts";
 import { bytes, never, peers, setup, until } from "./fixtures/setup.ts";
 
 let directory = "";
@@ -19,9 +21,16 @@ beforeEach(() => {
 afterEach(() => rmSync(directory, { recursive: true }));
 
 /** Starts the proposer, kills it hard after some acknowledgements and gives back all that it had printed. */
-async function proposeAndKill(file: string, term: number, after: number): Promise<Map<number, string>> {
+async function proposeAndKill(
+  file: string,
+  {
+    term,
+    after,
+    snapshots = "",
+  }: { readonly term: number; readonly after: number; readonly snapshots?: string },
+): Promise<Map<number, string>> {
   const script = join(import.meta.dirname, "fixtures", "proposer.ts");
-  const child = spawn(process.execPath, ["--conditions=@chorus/source", script, file, `${term}`], {
+  const child = spawn(process.execPath, ["--conditions=@chorus/source", script, file, `${term}`, snapshots], {
     stdio: ["ignore", "pipe", "inherit"],
   });
   const gone = once(child, "exit");
@@ -44,7 +53,7 @@ describe("a killed admin", () => {
     const file = join(directory, "log.sqlite");
     const acknowledged = new Map<number, string>();
     for (let round = 1; round <= 20; round++) {
-      const seen = await proposeAndKill(file, round, 1 + ((round * 53) % 400));
+      const seen = await proposeAndKill(file, { term: round, after: 1 + ((round * 53) % 400) });
       for (const [index, id] of seen) acknowledged.set(index, id);
       using store = sqliteLogStore(file);
       const entries = await readAll(store);
@@ -58,6 +67,28 @@ describe("a killed admin", () => {
       expect(lost).toEqual([]);
     }
     expect(acknowledged.size).toBeGreaterThan(1000);
+  });
+  it("has every acknowledged entry in its state where snapshots were on their way", {
+    timeout: 180_000,
+  }, async () => {
+    const file = join(directory, "log.sqlite");
+    const acknowledged = new Map<number, string>();
+    const bases: number[] = [];
+    for (let round = 1; round <= 8; round++) {
+      const after = 60 + ((round * 53) % 200);
+      const seen = await proposeAndKill(file, { term: round, after, snapshots: "snapshots" });
+      for (const [index, id] of seen) acknowledged.set(index, id);
+      await using mesh = setup();
+      using store = sqliteLogStore(file);
+      const { streams } = mesh.network.join({ peer: peers[0]!, sign: async () => new Uint8Array(64) });
+      const ports = { streams, leadership: mesh.leads.of(peers[0]!), store, machine: journal };
+      await using log = await ledger({ ...ports, clock: systemClock, logger: silentLogger });
+      expect(log.status().mode).toBe("live");
+      const lost = [...acknowledged].filter(([index, id]) => log.state().get(index) !== id);
+      expect(lost).toEqual([]);
+      bases.push((await store.base())?.index ?? 0);
+    }
+    expect(new Set(bases).size).toBeGreaterThan(4);
   });
 });
 
@@ -156,6 +187,44 @@ describe("damage", () => {
     await store.append(seal(GENESIS, 1, [{ id: "a", command: bytes("a") }]), 1);
     const { log } = await mesh.join(0, { ...store, last: async () => 0, read: async () => [] });
     expect(log.status()).toMatchObject({ mode: "read-only", error: { code: "ledger/corrupt" } });
+  });
+});
+
+describe("a log of another founding", () => {
+  it("is neither followed nor led with, and is left as it is", async () => {
+    const store = memoryLogStore();
+    const life = async (founding: string, act: (log: Awaited<ReturnType<typeof join>>) => Promise<void>) => {
+      await using mesh = setup();
+      const leads = fakeLeadership({ voters: [peers[0]!], founding });
+      // Terms start over with a founding; the log must not be saved by its own higher ones.
+      for (let term = 0; term < 3; term++) leads.lead(peers[0]);
+      await act(await join(mesh, leads));
+    };
+    const join = async (mesh: ReturnType<typeof setup>, leads: ReturnType<typeof fakeLeadership>) => {
+      const { streams } = mesh.network.join({ peer: peers[0]!, sign: async () => new Uint8Array(64) });
+      const ports = { streams, leadership: leads.of(peers[0]!), store, machine: journal };
+      const log = await ledger({ ...ports, clock: systemClock, logger: silentLogger });
+      return { log, leads };
+    };
+    await life("one", async ({ log }) => {
+      await log.propose(bytes("a"));
+      await log[Symbol.asyncDispose]();
+    });
+    const before = await readAll(store);
+    await life("two", async ({ log, leads }) => {
+      await until(() => log.status().mode === "read-only");
+      expect(log.status().error).toMatchObject({
+        code: "ledger/corrupt",
+        detail: { problem: "the log belongs to another founding of the mesh" },
+      });
+      expect(leads.of(peers[0]!).admin()).toBeUndefined();
+      await log[Symbol.asyncDispose]();
+    });
+    expect(await readAll(store)).toEqual(before);
+    await life("one", async ({ log }) => {
+      expect((await log.propose(bytes("b"))).result).toBe(2);
+      await log[Symbol.asyncDispose]();
+    });
   });
 });
 

@@ -23,11 +23,17 @@ interface View {
   readonly admin: { readonly peer: PeerId; readonly term: number } | undefined;
 }
 
+interface FakeLeadershipOptions {
+  readonly voters?: readonly PeerId[];
+  /** The mesh in which the terms count. */
+  readonly founding?: string;
+}
+
 /**
  * Nobody leads at first; terms start at 1.
  * @param options.voters without them there are no elections, and every admin is the only voter
  */
-export function fakeLeadership(options: { readonly voters?: readonly PeerId[] } = {}): FakeLeadership {
+export function fakeLeadership(options: FakeLeadershipOptions = {}): FakeLeadership {
   let term = 0;
   let voters = options.voters;
   let common: View = { term: 0, admin: undefined };
@@ -49,11 +55,10 @@ export function fakeLeadership(options: { readonly voters?: readonly PeerId[] } 
       async handOver() {
         if (viewOf(peer).admin?.peer !== peer) return;
         common = { ...common, admin: undefined };
-        for (const [one, view] of views) views.set(one, { ...view, admin: undefined });
-        notify();
+        show({ admin: undefined }, views.keys());
       },
       ...(voters && {
-        config: () => ({ voters: (voters ?? []).map((one) => ({ peer: one })) }),
+        config: () => configOf(voters ?? [], options.founding),
         term: () => viewOf(peer).term,
       }),
     }),
@@ -77,6 +82,10 @@ export function fakeLeadership(options: { readonly voters?: readonly PeerId[] } 
       notify();
     },
   };
+}
+
+function configOf(voters: readonly PeerId[], founding: string | undefined) {
+  return { voters: voters.map((peer) => ({ peer })), ...(founding !== undefined && { founding }) };
 }
 
 async function isElected(

@@ -40,6 +40,11 @@ export class TestDisk {
       last: () => inner.last(),
       committed: () => inner.committed(),
       base: () => inner.base(),
+      founding: () => inner.founding(),
+      adopt: async (founding) => {
+        alive();
+        await inner.adopt(founding);
+      },
       snapshot: () => inner.snapshot(),
       staged: () => inner.staged(),
       read: (from, limit) => inner.read(from, limit),

@@ -74,6 +74,20 @@ export const logStoreCases: readonly {
     },
   },
   {
+    name: "belongs to one founding, for good",
+    async run(bench) {
+      {
+        using store = bench.open();
+        deepStrictEqual(await store.founding(), undefined);
+        await store.adopt("one");
+        await store.adopt("one");
+        await rejects(store.adopt("two"));
+      }
+      using store = bench.open();
+      deepStrictEqual(await store.founding(), "one");
+    },
+  },
+  {
     name: "gathers the parts of a snapshot in order, also after it was opened again",
     async run(bench) {
       const { parts } = snapshotAt(entries[1], 5);

@@ -6,6 +6,7 @@ import { LogStoreError } from "../errors.ts";
 export function memoryLogStore(): LogStore {
   const entries = new MemoryEntries();
   const snapshots = new MemorySnapshots();
+  let founding: string | undefined;
   return {
     last: async () => entries.last,
     committed: async () => entries.committed,
@@ -13,6 +14,12 @@ export function memoryLogStore(): LogStore {
     read: async (from, limit) => entries.read(from, limit),
     append: async (added, committed) => entries.append(added, committed),
     truncateAfter: async (index) => entries.truncateAfter(index),
+    founding: async () => founding,
+    async adopt(by) {
+      if (founding !== undefined && founding !== by)
+        throw new LogStoreError("the log belongs to another founding");
+      founding = by;
+    },
     snapshot: async () => snapshots.kept?.head,
     readParts: async (of, from, limit) => (snapshots[KEPT[of]]?.parts ?? []).slice(from, from + limit),
     staged: async () =>
