@@ -182,12 +182,12 @@ export const streamCases: readonly ContractCase[] = [
       b.streams.handle(ECHO, echo);
       const stream = await a.streams.open(b.peer, ECHO, never());
       const others: readonly unknown[] = ["hello", Uint16Array.of(513), [1], new ArrayBuffer(1), undefined];
-      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what callers without types may do
-      for (const frame of others)
-        await assert.rejects(stream.send(frame as Uint8Array), {
-          code: "kernel/invalid-input",
-          detail: { path: "frame", problem: "must be bytes" },
-        });
+      for (const frame of others) {
+        // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what callers without types may do
+        const sending = stream.send(frame as Uint8Array);
+        const detail = { path: "frame", problem: "must be bytes" };
+        await assert.rejects(sending, { code: "kernel/invalid-input", detail });
+      }
       await stream.send(Buffer.of(1));
       await stream.close();
       assert.deepEqual(await Array.fromAsync(stream.frames), [Uint8Array.of(1)]);
