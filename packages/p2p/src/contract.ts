@@ -20,13 +20,13 @@ export type Encryption = "tls" | "noise";
 export interface P2pOptions {
   /** The mesh this node belongs to, 1 to 64 characters; messages of another one are refused. */
   readonly cluster: string;
-  /** 32 random bytes that every member knows. Without it the mesh is open: anyone who connects is a member. */
+  /** 32 random bytes, not all zero, that every member knows. Without it the mesh is open: anyone who connects is a member. */
   readonly clusterSecret?: Uint8Array;
   /** The node's private key; created with mode 0600, with missing folders, when there is none. */
   readonly identityFile: string;
   /**
    * TCP (`/ip4/0.0.0.0/tcp/4001`) and WebSocket (`/ip4/127.0.0.1/tcp/4002/ws`) in any number; both are dialled
-   * without being listened on. Port 0 lets the system choose. An empty list: only dials.
+   * without being listened on. Port 0 lets the system choose. An empty list: only dials. Anything else is refused.
    * @default ["/ip4/127.0.0.1/tcp/0"]
    */
   readonly listen?: readonly string[];
@@ -39,9 +39,12 @@ export interface P2pOptions {
   readonly bootstrap?: readonly string[];
   /** Find members on the same network by multicast DNS. @default true */
   readonly mdns?: boolean;
-  /** Every topic of this mesh; publishing or subscribing elsewhere is refused. */
+  /** Every topic of this mesh, at most 64 of 1 to 256 characters; publishing or subscribing elsewhere is refused. */
   readonly topics: readonly string[];
-  /** Peers that must not take part; asked again while they are connected. @default nobody */
+  /**
+   * Peers that must not take part; asked again while they are connected. When it throws, the peer counts as one of
+   * them; a warning says so once. @default nobody
+   */
   readonly isRevoked?: (peer: PeerId) => boolean;
   /** What to speak, the most wanted first. @default ["tls", "noise"] */
   readonly encryption?: readonly Encryption[];

@@ -1,6 +1,7 @@
-import { InvalidInputError, type PeerId } from "@chorus/kernel";
+import { InvalidInputError, type Logger, type PeerId, silentLogger } from "@chorus/kernel";
 import { multiaddr, type Multiaddr } from "@multiformats/multiaddr";
 import type { Candidate } from "./address-book.ts";
+import { checkedBytes, checkedFlag, checkedList, checkedText, checkFunction, demand } from "./checks.ts";
 import type { Encryption, P2pOptions } from "./contract.ts";
 import { peerOf, withoutPeer } from "./peer-ids.ts";
 
@@ -21,67 +22,110 @@ export interface Settings {
   readonly useRelays: number;
 }
 
-type BoundedOptions = Pick<P2pOptions, "cluster" | "clusterSecret" | "topics"> &
-  Pick<Settings, "encryption" | "useRelays">;
-
 const SECRET_BYTES = 32;
 const MAX_CLUSTER_CHARACTERS = 64;
 /** gossipsub gives each peer a budget of about a thousand topics; a mesh of ours has six. */
 const MAX_TOPICS = 64;
+/** A topic rides in every message and every subscription. */
+const MAX_TOPIC_CHARACTERS = 256;
 const MAX_RELAYS = 4;
+/** Linux's PATH_MAX. */
+const MAX_PATH_CHARACTERS = 4096;
+const MAX_ADDRESS_CHARACTERS = 1024;
+/** What our transports listen on; libp2p leaves out in silence what none of its own takes. */
+const LISTENABLE = /^(?:\/ip6zone\/[^/]+)?\/(?:ip4|ip6|dns|dns4|dns6)\/[^/]+\/tcp\/\d+(?:\/ws)?$/;
 
 /** @throws InvalidInputError naming the option */
-export function parseOptions(options: P2pOptions): Settings {
-  const { cluster, topics, encryption = ["tls", "noise"], useRelays = 0 } = options;
-  checkBounds({ ...options, encryption, useRelays });
+export function parseOptions(options: P2pOptions, logger: Logger = silentLogger): Settings {
+  demand(typeof options === "object" && options !== null, "options", "must be an object");
+  const { listen = ["/ip4/127.0.0.1/tcp/0"], announce = [], bootstrap = [], mdns = true } = options;
+  const { encryption = ["tls", "noise"], serveRelay = false, useRelays = 0 } = options;
+  const identityFile = checkedText(options.identityFile, "identityFile", MAX_PATH_CHARACTERS);
   return {
-    cluster,
-    clusterSecret: options.clusterSecret?.slice(),
-    identityFile: options.identityFile,
-    listen: addresses(options.listen ?? ["/ip4/127.0.0.1/tcp/0"], "listen"),
-    announce: addresses(options.announce ?? [], "announce"),
-    bootstrap: (options.bootstrap ?? []).map(bootstrapPeer),
-    mdns: options.mdns ?? true,
-    topics: [...new Set(topics)],
-    isRevoked: careful(options.isRevoked),
-    addressBookFile: options.addressBookFile ?? `${options.identityFile}.peers`,
-    encryption,
-    serveRelay: options.serveRelay ?? false,
-    useRelays,
+    cluster: checkedText(options.cluster, "cluster", MAX_CLUSTER_CHARACTERS),
+    clusterSecret: secret(options.clusterSecret),
+    identityFile,
+    listen: checkedList(listen, "listen").map(listenAddress),
+    announce: checkedList(announce, "announce").map((text, i) =>
+      withoutPeer(parseAddress(text, `announce/${i}`)),
+    ),
+    bootstrap: checkedList(bootstrap, "bootstrap").map(bootstrapPeer),
+    mdns: checkedFlag(mdns, "mdns"),
+    topics: topicNames(options.topics),
+    isRevoked: careful(options.isRevoked, logger),
+    addressBookFile: bookFile(options.addressBookFile, `${identityFile}.peers`),
+    encryption: encrypters(encryption),
+    serveRelay: checkedFlag(serveRelay, "serveRelay"),
+    useRelays: relayCount(useRelays),
   };
 }
 
-function checkBounds({ cluster, clusterSecret, topics, encryption, useRelays }: BoundedOptions): void {
-  require(cluster.length > 0 &&
-    cluster.length <= MAX_CLUSTER_CHARACTERS, "cluster", "must be 1 to 64 characters");
-  if (clusterSecret !== undefined)
-    require(clusterSecret.length === SECRET_BYTES, "clusterSecret", "must be 32 bytes");
-  require(topics.length <= MAX_TOPICS, "topics", `are more than ${MAX_TOPICS}`);
-  require(encryption.length > 0, "encryption", "must name at least one");
-  const some = Number.isInteger(useRelays) && useRelays >= 0 && useRelays <= MAX_RELAYS;
-  require(some, "useRelays", `must be a whole number up to ${MAX_RELAYS}`);
+function secret(value: unknown): Uint8Array | undefined {
+  if (value === undefined) return undefined;
+  const bytes = checkedBytes(value, "clusterSecret");
+  demand(bytes.length === SECRET_BYTES, "clusterSecret", `must be ${SECRET_BYTES} bytes`);
+  // Memory that nobody has filled.
+  demand(
+    bytes.some((byte) => byte !== 0),
+    "clusterSecret",
+    "must be random bytes, not all zero",
+  );
+  // Not slice: that of a Buffer shares its memory.
+  return new Uint8Array(bytes);
 }
 
-function require(holds: boolean, path: string, problem: string): void {
-  if (!holds) throw new InvalidInputError(path, problem);
+function topicNames(value: unknown): readonly string[] {
+  const names = checkedList(value, "topics");
+  demand(names.length <= MAX_TOPICS, "topics", `are more than ${MAX_TOPICS}`);
+  return [...new Set(names.map((name, i) => checkedText(name, `topics/${i}`, MAX_TOPIC_CHARACTERS)))];
+}
+
+function encrypters(value: unknown): readonly Encryption[] {
+  const names = checkedList(value, "encryption");
+  demand(names.length > 0, "encryption", "must name at least one");
+  return names.map((name, i) => {
+    demand(name === "tls" || name === "noise", `encryption/${i}`, "must be tls or noise");
+    return name;
+  });
+}
+
+function bookFile(value: unknown, usual: string): string | false {
+  if (value === undefined) return usual;
+  return value === false ? false : checkedText(value, "addressBookFile", MAX_PATH_CHARACTERS);
+}
+
+function relayCount(value: number): number {
+  const some = Number.isInteger(value) && value >= 0 && value <= MAX_RELAYS;
+  demand(some, "useRelays", `must be a whole number from 0 to ${MAX_RELAYS}`);
+  return value;
 }
 
 /** An answer that cannot be had counts as a yes: letting a revoked peer in is the worse mistake. */
-function careful(isRevoked: P2pOptions["isRevoked"]): (peer: PeerId) => boolean {
+function careful(isRevoked: P2pOptions["isRevoked"], logger: Logger): (peer: PeerId) => boolean {
+  if (isRevoked === undefined) return () => false;
+  checkFunction(isRevoked, "isRevoked");
+  let complained = false;
   return (peer) => {
     try {
-      return isRevoked?.(peer) ?? false;
-    } catch {
+      const answer: unknown = isRevoked(peer);
+      return checkedFlag(answer, "isRevoked");
+    } catch (error) {
+      // Once: it is asked for every message.
+      if (!complained) logger.warn("isRevoked has no answer, which counts as yes", { peer, error });
+      complained = true;
       return true;
     }
   };
 }
 
-function addresses(list: readonly string[], path: string): readonly string[] {
-  return list.map((text, i) => withoutPeer(parseAddress(text, `${path}/${i}`)));
+function listenAddress(text: unknown, i: number): string {
+  const path = `listen/${i}`;
+  const address = withoutPeer(parseAddress(text, path));
+  demand(LISTENABLE.test(address), path, "must be TCP or WebSocket: /ip4/…/tcp/…, /ip4/…/tcp/…/ws");
+  return address;
 }
 
-function bootstrapPeer(text: string, i: number): Candidate {
+function bootstrapPeer(text: unknown, i: number): Candidate {
   const path = `bootstrap/${i}`;
   const address = parseAddress(text, path);
   let peer: PeerId | undefined;
@@ -94,7 +138,8 @@ function bootstrapPeer(text: string, i: number): Candidate {
   return { peer, addresses: [withoutPeer(address)] };
 }
 
-function parseAddress(text: string, path: string): Multiaddr {
+function parseAddress(value: unknown, path: string): Multiaddr {
+  const text = checkedText(value, path, MAX_ADDRESS_CHARACTERS);
   try {
     return multiaddr(text);
   } catch (cause) {
