@@ -1,4 +1,4 @@
-import { type PeerId, type Signer, silentLogger, systemClock } from "@chorus/kernel";
+import { type Logger, type PeerId, type Signer, silentLogger, systemClock } from "@chorus/kernel";
 import type { Connection } from "@libp2p/interface";
 import { Conduct } from "./conduct.ts";
 import type { ConnectionInfo, P2p, P2pComponents, P2pOptions } from "./contract.ts";
@@ -31,16 +31,15 @@ export async function startNode(
   adjust?: HostContext["adjust"],
 ): Promise<P2p> {
   const { logger = silentLogger, clock = systemClock, traceparent = () => undefined } = components;
-  const settings = parseOptions(options);
+  const settings = parseOptions(options, logger);
   const identity = await loadIdentity(settings.identityFile);
   const { signer } = identity;
-  const { cluster } = settings;
-  if (settings.clusterSecret === undefined)
-    logger.warn("open mesh: without a cluster secret anyone who connects is a member", { cluster });
+  warnOfStrangers(settings, logger);
   const conduct = new Conduct({ clock, logger }, (peer) => disconnect(host, peer, "cut off"));
   const isRevoked = (peer: PeerId): boolean =>
     settings.isRevoked(peer) || conduct.refusedUntil(peer) !== undefined;
   let onFound: OnFound | undefined;
+  await using undo = new AsyncDisposableStack();
   const relays = new Relays({ wanted: settings.useRelays, clock, logger });
   const host = await createHost({
     relays,
@@ -52,6 +51,7 @@ export async function startNode(
     offend: (peer, problem) => conduct.offend(peer, problem),
     ...(adjust && { adjust }),
   });
+  undo.defer(() => host.stop());
   const pubsub = meshPubSub({
     ...settings,
     gossip: host.services.gossip,
@@ -66,13 +66,20 @@ export async function startNode(
   const reach = (peer: PeerId, signal: AbortSignal): Promise<Connection> =>
     connect(host, upkeep.find(peer) ?? { peer, addresses: [] }, signal);
   const streams = meshStreams({ node: host, clock, logger, isRevoked, reach });
+  undo.defer(() => streams.close());
   const kept = await keepUp({ host, streams, settings, self: signer.peer, clock, logger, conduct });
   const { upkeep } = kept;
   onFound = kept.onFound;
   await start(host, settings);
   upkeep.start();
   relays.start(host);
+  undo.move();
   return node({ host, signer, pubsub, streams, upkeep, relays });
+}
+
+function warnOfStrangers({ cluster, clusterSecret }: Settings, logger: Logger): void {
+  if (clusterSecret === undefined)
+    logger.warn("open mesh: without a cluster secret anyone who connects is a member", { cluster });
 }
 
 interface Parts {
@@ -85,17 +92,19 @@ interface Parts {
 }
 
 function node({ host, signer, pubsub, streams, upkeep, relays }: Parts): P2p {
+  const records = routing(host.services.dht);
   let closing: Promise<void> | undefined;
   return {
     signer,
     pubsub,
     streams,
-    routing: routing(host.services.dht),
+    routing: records,
     addresses: () => host.getMultiaddrs().map((address) => written(address, signer.peer)),
     connections: () => host.getConnections().flatMap(describe),
     [Symbol.asyncDispose]: async () => {
       closing ??= (async () => {
         pubsub.close();
+        records.close();
         await upkeep[Symbol.asyncDispose]();
         await relays.stop();
         await sayFarewell(streams);
@@ -112,7 +121,6 @@ async function start(host: Host, { listen, topics }: Settings): Promise<void> {
     await host.start();
     for (const topic of topics) host.services.gossip.subscribe(topic);
   } catch (cause) {
-    await host.stop();
     throw listenError(cause, listen);
   }
 }

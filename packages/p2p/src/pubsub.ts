@@ -10,6 +10,7 @@ import {
 } from "@chorus/kernel";
 import { type GossipSub, type Message, TopicValidatorResult } from "@chainsafe/libp2p-gossipsub";
 import type { PeerId as Libp2pPeerId } from "@libp2p/interface";
+import { signalOf } from "./checks.ts";
 import { ClosedError } from "./errors.ts";
 import { MessageCheck } from "./message-check.ts";
 import { asPeerId } from "./peer-ids.ts";
@@ -59,7 +60,7 @@ export function meshPubSub(context: PubSubContext): MeshPubSub {
       const { recipients } = await gossip.publish(topic, bytes);
       if (recipients.length === 0) logger.debug("message published to nobody", { topic, type });
     },
-    subscribe: (topic, { signal }) => audienceOf(topic).join(signal),
+    subscribe: (topic, options) => audienceOf(topic).join(signalOf(options)),
     close() {
       closed = true;
       for (const audience of audiences.values()) audience.end();

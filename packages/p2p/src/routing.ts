@@ -4,7 +4,9 @@ import { type KadDHT, type KadDHTInit, passthroughMapper, type QueryEvent } from
 import { CID } from "multiformats/cid";
 import * as raw from "multiformats/codecs/raw";
 import { sha256 } from "multiformats/hashes/sha2";
+import { checkedBytes, demand, signalOf } from "./checks.ts";
 import type { Routing } from "./contract.ts";
+import { ClosedError } from "./errors.ts";
 import { asPeerId } from "./peer-ids.ts";
 
 const MAX_KEY_BYTES = 256;
@@ -44,31 +46,53 @@ async function refuse(): Promise<never> {
   throw new InvalidInputError("value", "cannot be stored: this mesh keeps provider records only");
 }
 
+/** The public part, and its end. */
+export interface MeshRouting extends Routing {
+  close(): void;
+}
+
 /**
  * Provider records over kad-dht. Its values are not used: it lets an old record overwrite a new one, and says
  * that it has stored what nobody acknowledged.
  */
-export function routing(dht: KadDHT): Routing {
-  return {
-    async provide(key, { signal }) {
+export function routing(dht: KadDHT): MeshRouting {
+  let closed = false;
+  /** A search that is cancelled, or whose node is gone, may fail in any way: these are the reasons to tell. */
+  const check = (signal: AbortSignal): void => {
+    signal.throwIfAborted();
+    if (closed) throw new ClosedError();
+  };
+  const search = async function* (key: Uint8Array, signal: AbortSignal): AsyncIterable<PeerId> {
+    try {
       const cid = await keyOf(key);
-      signal.throwIfAborted();
+      check(signal);
+      yield* distinct(dht.findProviders(cid, { signal }));
+    } catch (error) {
+      check(signal);
+      throw error;
+    }
+  };
+  return {
+    async provide(key, options) {
+      const signal = signalOf(options);
+      checkKey(key);
       try {
-        for await (const _ of dht.provide(cid, { signal })) signal.throwIfAborted();
+        const cid = await keyOf(key);
+        check(signal);
+        for await (const _ of dht.provide(cid, { signal })) check(signal);
       } catch (error) {
-        signal.throwIfAborted();
+        check(signal);
         throw error;
       }
     },
-    async *providers(key, { signal }) {
-      const cid = await keyOf(key);
-      signal.throwIfAborted();
-      try {
-        yield* distinct(dht.findProviders(cid, { signal }));
-      } catch (error) {
-        signal.throwIfAborted();
-        throw error;
-      }
+    providers(key, options) {
+      const signal = signalOf(options);
+      checkKey(key);
+      if (closed) throw new ClosedError();
+      return search(key, signal);
+    },
+    close() {
+      closed = true;
     },
   };
 }
@@ -86,9 +110,12 @@ function named(event: QueryEvent): PeerId[] {
   return event.name === "PROVIDER" ? event.providers.flatMap(({ id }) => asPeerId(id) ?? []) : [];
 }
 
+function checkKey(key: Uint8Array): void {
+  const { length } = checkedBytes(key, "key");
+  demand(length > 0 && length <= MAX_KEY_BYTES, "key", `must be 1 to ${MAX_KEY_BYTES} bytes`);
+}
+
 /** Keys of any shape land evenly in the key space, and none can be aimed at a chosen peer. */
 async function keyOf(key: Uint8Array): Promise<CID> {
-  if (key.length === 0 || key.length > MAX_KEY_BYTES)
-    throw new InvalidInputError("key", `must be 1 to ${MAX_KEY_BYTES} bytes`);
   return CID.createV1(raw.code, await sha256.digest(key));
 }

@@ -7,6 +7,7 @@ import {
   type Streams,
 } from "@chorus/kernel";
 import type { Connection, Libp2p, Stream } from "@libp2p/interface";
+import { checkedText, checkFunction, signalOf } from "./checks.ts";
 import { ClosedError, UnreachableError } from "./errors.ts";
 import { Patience } from "./patience.ts";
 import { asPeerId } from "./peer-ids.ts";
@@ -31,13 +32,15 @@ export interface MeshStreams extends Streams {
 /** Streams that one peer may hold open on one protocol: more are reset, others' go on. */
 const MAX_INBOUND_STREAMS = 64;
 const MAX_OUTBOUND_STREAMS = 256;
+/** Multistream-select would carry 1,024 bytes. */
+const MAX_PROTOCOL_CHARACTERS = 256;
 /** A peer that is connected but does not answer holds up its caller for no longer than this. */
 const OPEN_TIMEOUT_MS = 10_000;
 const MAX_UNREAD_CHANGES = 4096;
 
 /** The direct streams of one node. */
 export function meshStreams(context: StreamsContext): MeshStreams {
-  const { node, isRevoked } = context;
+  const { node } = context;
   const changes = new Audience<{ readonly peer: PeerId; readonly connected: boolean }>(MAX_UNREAD_CHANGES);
   const open = new Set<HeldStream>();
   const patience = new Patience(context.clock);
@@ -50,26 +53,22 @@ export function meshStreams(context: StreamsContext): MeshStreams {
   return {
     peers: () => connectedPeers(node),
     handle(protocol, handler) {
+      checkedText(protocol, "protocol", MAX_PROTOCOL_CHARACTERS);
+      checkFunction(handler, "handler");
       if (closed) throw new ClosedError();
       return serve({ ...context, open, patience }, { protocol, handler });
     },
-    async open(peer, protocol, { signal }) {
+    async open(peer, protocol, options) {
+      const signal = signalOf(options);
+      checkedText(protocol, "protocol", MAX_PROTOCOL_CHARACTERS);
       if (closed) throw new ClosedError();
-      signal.throwIfAborted();
-      if (isRevoked(peer)) throw new UnreachableError(peer, protocol);
-      try {
-        const patience = AbortSignal.any([signal, AbortSignal.timeout(OPEN_TIMEOUT_MS)]);
-        const connection = await context.reach(peer, patience);
-        const options = { signal: patience, maxOutboundStreams: MAX_OUTBOUND_STREAMS };
-        const stream = await connection.newStream([protocol], options);
-        signal.throwIfAborted();
-        return hold(open, { peer, stream, signal });
-      } catch (cause) {
-        signal.throwIfAborted();
-        throw new UnreachableError(peer, protocol, cause);
-      }
+      return dialogue({ ...context, open }, { peer, protocol, signal });
     },
-    changes: ({ signal }) => changes.join(signal),
+    changes(options) {
+      const signal = signalOf(options);
+      if (closed) throw new ClosedError();
+      return changes.join(signal);
+    },
     close() {
       closed = true;
       patience.close();
@@ -78,6 +77,31 @@ export function meshStreams(context: StreamsContext): MeshStreams {
       changes.end();
     },
   };
+}
+
+interface Wish {
+  readonly peer: PeerId;
+  readonly protocol: string;
+  readonly signal: AbortSignal;
+}
+
+async function dialogue(
+  { reach, isRevoked, open }: StreamsContext & { readonly open: Set<HeldStream> },
+  { peer, protocol, signal }: Wish,
+): Promise<HeldStream> {
+  signal.throwIfAborted();
+  if (isRevoked(peer)) throw new UnreachableError(peer, protocol);
+  try {
+    const patience = AbortSignal.any([signal, AbortSignal.timeout(OPEN_TIMEOUT_MS)]);
+    const connection = await reach(peer, patience);
+    const options = { signal: patience, maxOutboundStreams: MAX_OUTBOUND_STREAMS };
+    const stream = await connection.newStream([protocol], options);
+    signal.throwIfAborted();
+    return hold(open, { peer, stream, signal });
+  } catch (cause) {
+    signal.throwIfAborted();
+    throw new UnreachableError(peer, protocol, cause);
+  }
 }
 
 /** Connected members, sorted. */
