@@ -42,6 +42,16 @@ export async function started(system: System, plan: Plan): Promise<Running | str
   }
 }
 
+/** A mesh of ours of any size. */
+export function chorusSized(size: { readonly voters: number; readonly workers: number }): System {
+  const { voters, workers } = size;
+  return {
+    name: `${voters} ${voters === 1 ? "voter" : "voters"}, ${voters + workers} workers`,
+    missing: nothingMissing,
+    start: ({ capacity }) => chorusOf({ voters, workers, capacity }),
+  };
+}
+
 const nothingMissing = (): undefined => undefined;
 
 /** Three voters, each in a process of its own. */
@@ -59,11 +69,7 @@ export const chorusAlone: System = {
 };
 
 /** @param plan.workers further peers, which have no vote */
-export async function chorusOf(plan: {
-  voters: number;
-  workers: number;
-  capacity: number;
-}): Promise<Running> {
+async function chorusOf(plan: { voters: number; workers: number; capacity: number }): Promise<Running> {
   const { voters, workers, capacity } = plan;
   const fleet = await Fleet.start({
     kind: "chorus",
