@@ -223,10 +223,12 @@ function play(moves: readonly Move[]): Step[] {
 }
 
 const runs = { numRuns: process.env["SLOW"] === "1" ? 20_000 : 500 };
+/** Without a task nothing is possible, so nothing would be checked. */
+const first: Move = { kind: "task-submit", peer: 0, back: 0, n: 1, newTerm: false };
 const always = (name: string, check: (steps: readonly Step[]) => void): void =>
   it(`${name}, under any order of any commands by anybody`, () => {
     fc.assert(
-      fc.property(fc.array(any, { maxLength: 60 }), (moves) => check(play(moves))),
+      fc.property(fc.array(any, { maxLength: 60 }), (moves) => check(play([first, ...moves]))),
       runs,
     );
   });
@@ -466,6 +468,20 @@ it("refuses to expire a lease that was renewed after what the proposer saw", () 
   expect(late.result).toMatchObject({ status: "refused", refusal: "renewed" });
   const right = reduceTask(task, { ...expire, renewal: 3 }, { ...context, from: peers[1]!, index: 5 });
   expect(right.result).toMatchObject({ status: "applied", state: "ready" });
+});
+
+it("counts no attempt against a task that a person let go, however their peer went", () => {
+  const context = { term: 1, from: peers[0]!, ts: 1 };
+  const submit = { type: "task-submit", principal: "ada", key: "1", spec } as const;
+  let { task } = reduceTask(undefined, submit, { ...context, index: 1 });
+  for (let index = 2; index < 20; index += 2) {
+    const takeover = { type: "task-takeover", task: id, reason: "r", ttlMs: 5000, session: "s" } as const;
+    task = reduceTask(task, takeover, { ...context, index }).task;
+    const token = { term: 1, index };
+    const expire = { type: "task-expire", task: id, token, renewal: index, cause: "holder-gone" } as const;
+    task = reduceTask(task, expire, { ...context, from: peers[1]!, index: index + 1 }).task;
+  }
+  expect(task).toMatchObject({ state: "ready", failures: 0, attempt: 9 });
 });
 
 it("makes the same state of the same entries, and skips what is not for it", async () => {

@@ -174,37 +174,43 @@ it("forgets what a peer offered that has left", async () => {
   await net.until(() => viewOf(alice, taskId).waitingFor?.includes("capacity"));
 });
 
-it("keeps what a fenced attempt made as evidence", async () => {
-  await using net = mesh();
-  const door = gate();
-  const alice = await net.join({ capacity: 0 });
-  const bob = await net.join({
-    script: async (_task, { signal: stop }) => {
-      await through(door.opened, stop);
-      return succeeded({ "output.log": "bob's" });
-    },
-  });
-  const { taskId } = await alice.coordinator.submit({ goal: "g" }, submission("1"));
-  await net.until(() => viewOf(alice, taskId).state === "working");
-  // Cut off with a minority: it hears nothing, nothing of it is ordered, and it works on.
-  bob.ledger.deaf = true;
-  bob.ledger.mute = true;
-  door.open();
-  await net.until(() => bob.tap.ports().includes("head"));
-  const carol = await net.join({ script: async () => succeeded({ "output.log": "carol's" }) });
-  await net.until(endedAt(alice, taskId));
-  expect(viewOf(alice, taskId).superseded).toBeUndefined();
-  bob.ledger.mute = false;
-  bob.ledger.deaf = false;
-  const [lost, ...more] = await net.until(() => viewOf(alice, taskId).superseded);
-  expect(more).toEqual([]);
-  expect(lost).toMatchObject({ by: bob.peer, token: { term: 1, index: 2 } });
-  expect(net.store.has(lost!.cid)).toBe(true);
-  expect(viewOf(alice, taskId).result?.decision.address).toContain(carol.peer);
-  const types = (await eventsOf(alice, taskId)).map(({ type }) => type);
-  expect(types.filter((type) => type === "task-completed")).toHaveLength(1);
-  expect(types.at(-1)).toBe("task-superseded");
-});
+it.each(["asks", "hears"])(
+  "keeps what a fenced attempt made as evidence, when its peer first %s again",
+  async (first) => {
+    await using net = mesh();
+    const door = gate();
+    const alice = await net.join({ capacity: 0 });
+    const bob = await net.join({
+      script: async (_task, { signal: stop }) => {
+        await through(door.opened, stop);
+        return succeeded({ "output.log": "bob's" });
+      },
+    });
+    const { taskId } = await alice.coordinator.submit({ goal: "g" }, submission("1"));
+    await net.until(() => viewOf(alice, taskId).state === "working");
+    // Cut off with a minority: it hears nothing, nothing of it is ordered, and it works on.
+    bob.ledger.deaf = true;
+    bob.ledger.mute = true;
+    door.open();
+    await net.until(() => bob.tap.ports().includes("head"));
+    const carol = await net.join({ script: async () => succeeded({ "output.log": "carol's" }) });
+    await net.until(endedAt(alice, taskId));
+    expect(viewOf(alice, taskId).superseded).toBeUndefined();
+    if (first === "asks") bob.ledger.mute = false;
+    else bob.ledger.deaf = false;
+    await net.clock.advance(1000);
+    bob.ledger.mute = false;
+    bob.ledger.deaf = false;
+    const [lost, ...more] = await net.until(() => viewOf(alice, taskId).superseded);
+    expect(more).toEqual([]);
+    expect(lost).toMatchObject({ by: bob.peer, token: { term: 1, index: 2 } });
+    expect(net.store.has(lost!.cid)).toBe(true);
+    expect(viewOf(alice, taskId).result?.decision.address).toContain(carol.peer);
+    const types = (await eventsOf(alice, taskId)).map(({ type }) => type);
+    expect(types.filter((type) => type === "task-completed")).toHaveLength(1);
+    expect(types.at(-1)).toBe("task-superseded");
+  },
+);
 
 it("lets one decision after the other into a lane of this peer", async () => {
   await using net = mesh();
