@@ -114,7 +114,8 @@ export class Clients {
     for (const { id, state, effects = [] } of this.#run.history.tasks.values()) {
       const waits = state === "paused" || state === "input-required" || state === "auth-required";
       const isSure = effects.every((effect) => effect.state !== "uncertain");
-      if (waits && isSure && this.#host.random() < 0.6) this.#order({ type: "task-resume", task: id });
+      const isDue = this.#run.now > WORK_MS || this.#host.random() < 0.6;
+      if (waits && isSure && isDue) this.#order({ type: "task-resume", task: id });
     }
   }
 

@@ -70,6 +70,16 @@ export class StackCoordinator implements TaskPeer {
     }
   }
 
+  /** Only the newest record of each task is told, as one who starts from a snapshot knows no steps. */
+  restore(steps: readonly Step[]): void {
+    const newest = new Map(steps.flatMap(({ changed }) => changed.map((task) => [task.id, task] as const)));
+    for (const [id, task] of newest) {
+      if (this.#tasks.get(id) === task) continue;
+      this.#tasks.set(id, task);
+      this.#tell(task);
+    }
+  }
+
   record(id: string): Task | undefined {
     return this.#tasks.get(id);
   }

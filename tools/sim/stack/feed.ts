@@ -6,6 +6,8 @@ import type { LedgerFrame, SessionName, ToFollower, ToLeader } from "./wire.ts";
 
 /** Entries in one frame: few, as where they are large, so that what one frame leaves out can go wrong. */
 const CHUNK = 2;
+/** Frames of a snapshot. */
+const PARTS = 3;
 
 /** What a proposal came to at the leader. */
 export type Kept = { readonly index: number } | { readonly code: "no-leader" | "disk-full" | "unknown" };
@@ -105,6 +107,7 @@ export class Feed {
 
   #handle(session: Session, message: ToLeader, place: number): void {
     if (message.kind === "follow") this.#follow(session, message, place);
+    else if (message.kind === "fetch") this.#parts(session);
     else if (message.kind === "ack") {
       const by = this.#ports.peers[session.peer];
       if (by !== undefined && session.sent !== undefined)
@@ -121,9 +124,19 @@ export class Feed {
   #follow(session: Session, { probe, committed }: ToLeader & { kind: "follow" }, place: number): void {
     if (session.sent !== undefined || place <= session.asked) return;
     session.asked = place;
-    if (this.#has(probe)) session.sent = probe.index;
+    const { base } = this.#ports.log;
+    if (committed.index < base.index && !this.#has(probe))
+      this.#send(session, { kind: "snapshot", mark: base });
+    else if (this.#has(probe)) session.sent = probe.index;
     else if (committed.index < probe.index && this.#has(committed)) this.#send(session, { kind: "rewind" });
     else this.#send(session, { kind: "diverged" });
+  }
+
+  /** All of one snapshot; a newer one begins anew. */
+  #parts(session: Session): void {
+    const { base: mark } = this.#ports.log;
+    for (let number = 1; number <= PARTS; number++)
+      this.#send(session, { kind: "part", mark, number, of: PARTS });
   }
 
   #has({ index, checksum }: Position): boolean {
@@ -155,6 +168,11 @@ export class Feed {
   #entries(session: Session): void {
     const { log } = this.#ports;
     const { term, sent = 0 } = session;
+    if (sent < log.base.index) {
+      session.sent = undefined;
+      this.#send(session, { kind: "snapshot", mark: log.base });
+      return;
+    }
     const entries = log.entriesFrom(sent + 1, CHUNK);
     const committed = log.core.committed.index;
     session.sent = entries.at(-1)?.index ?? sent;

@@ -131,14 +131,24 @@ export class Follower {
       attached();
     } else if (message.kind === "rewind")
       log.feed(() => (current() ? { kind: "rewind", term } : undefined), done, reply);
-    else if (message.kind === "diverged") log.fail();
+    else if (message.kind === "snapshot") {
+      const { mark } = message;
+      const offer = () => ({ kind: "offer", term, mark, elected: leadership.term() }) as const;
+      log.feed(() => (current() ? offer() : undefined), done, reply);
+    } else if (message.kind === "part") {
+      const { mark, number, of } = message;
+      // Frames come in order: the last part of a snapshot comes behind all others of it.
+      const install = () => ({ kind: "install", term, mark, elected: leadership.term() }) as const;
+      if (number === of) log.feed(() => (current() ? install() : undefined), done, reply);
+    } else if (message.kind === "diverged") log.fail();
     else if (message.kind === "refused") this.#break(stream);
     else answered(message);
   }
 
   #reply(stream: Stream, reply: Reply): void {
     if (this.#stream !== stream) return;
-    if (reply.kind === "acknowledge") this.send({ kind: "ack", index: reply.index });
+    if (reply.kind === "fetch") this.send({ kind: "fetch" });
+    else if (reply.kind === "acknowledge") this.send({ kind: "ack", index: reply.index });
     else this.send({ kind: "follow", probe: copyOf(reply.probe), committed: copyOf(reply.committed) });
   }
 

@@ -1,16 +1,22 @@
-// The ledger's pure rules. Everything here comes through this file, so that there is one place that knows where they are.
-export { follows, GENESIS, type Position } from "../../../packages/ledger/src/chain.ts";
-export type { LogPosition, StoredEntry } from "../../../packages/ledger/src/contract.ts";
-export { isSettled } from "../../../packages/ledger/src/core/leading.ts";
+import type { Effect, State } from "@chorus/ledger/testing";
+
 export {
   type Effect,
+  GENESIS,
   type Input,
+  isSettled,
   lastOf,
-  positionOf,
-  type Refusal,
+  type Position,
   RULES,
   type Rules,
   start,
   type State,
-} from "../../../packages/ledger/src/core/state.ts";
-export { step } from "../../../packages/ledger/src/core/step.ts";
+  step,
+} from "@chorus/ledger/testing";
+export type { LogPosition } from "@chorus/election/testing";
+
+/** An entry as it is kept and sent. */
+export type StoredEntry = State["tail"][number];
+
+/** Why a step did not happen. */
+export type Refusal = Extract<Effect, { kind: "refuse" }>["problem"];

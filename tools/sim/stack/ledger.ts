@@ -22,6 +22,7 @@ interface LedgerPorts {
   /** The name of the driver's rule that is missing. */
   readonly mutant: string | undefined;
   readonly apply: (entry: StoredEntry) => void;
+  readonly restore: (index: number) => readonly string[];
   readonly flushed: (keep: number, entries: readonly StoredEntry[]) => void;
 }
 
@@ -49,11 +50,12 @@ export class StackLedger {
   constructor(host: Host<Wire>, ports: LedgerPorts) {
     this.#host = host;
     this.#ports = ports;
-    const { leadership, rules, peers, mutant, apply, flushed } = ports;
+    const { leadership, rules, peers, mutant, apply, restore, flushed } = ports;
     const isHasty = mutant === "ackBeforeQuorum";
     this.log = new StackLog(host, {
       rules,
       apply,
+      restore,
       flushed,
       flushesAtOpen: mutant !== "flushAtOpen",
       elected: () => leadership.term(),

@@ -1,14 +1,17 @@
 import type { Disk } from "@chorus/sim";
-import type { StoredEntry } from "./ledger-core.ts";
+import { GENESIS, type Position, type StoredEntry } from "./ledger-core.ts";
 
 interface Transaction {
   readonly keep: number;
   readonly committed: number;
   readonly entries: readonly StoredEntry[];
+  /** A snapshot stands for everything up to here. */
+  readonly base?: Position;
 }
 
 /** What a process finds on its disk. */
 export interface Found {
+  readonly base: Position;
   readonly entries: readonly StoredEntry[];
   readonly committed: number;
 }
@@ -37,14 +40,18 @@ export class LogDisk {
   open(): Found {
     let entries: StoredEntry[] = [];
     let committed = 0;
+    let base = GENESIS;
     for (const file of this.#disk.list().filter((name) => name.startsWith(FOLDER))) {
       for (const transaction of parse(this.#disk.read(file))) {
-        entries = [...entries.slice(0, transaction.keep), ...transaction.entries];
+        base = transaction.base ?? base;
+        const { keep } = transaction;
+        const kept = entries.filter(({ index }) => index <= keep && index > base.index);
+        entries = [...kept, ...transaction.entries];
         committed = Math.max(committed, transaction.committed);
       }
       this.#file = Number(file.slice(FOLDER.length)) + 1;
     }
-    return { entries, committed };
+    return { base, entries, committed };
   }
 
   /** @throws 'sim/disk-full' when nothing of it was written */
@@ -59,10 +66,18 @@ function fileName(number: number): string {
   return String(number).padStart(6, "0");
 }
 
+type Head = readonly [
+  keep: number,
+  committed: number,
+  entries: readonly (readonly [index: number, term: number, id: string, length: number])[],
+  base: readonly [index: number, term: number, checksum: string] | null | undefined,
+];
+
 /** Length, head, commands and checksums as they are, and the length again, which tells a whole one from a ruin. */
-function bytesOf({ keep, committed, entries }: Transaction): Uint8Array {
+function bytesOf({ keep, committed, entries, base }: Transaction): Uint8Array {
   const heads = entries.map(({ index, term, id, command }) => [index, term, id, command.length]);
-  const head = Buffer.from(JSON.stringify([keep, committed, heads]));
+  const mark = base && [base.index, base.term, Buffer.from(base.checksum).toString("hex")];
+  const head = Buffer.from(JSON.stringify([keep, committed, heads, mark]));
   const content = entries.flatMap(({ command, checksum }) => [command, checksum]);
   const length = Buffer.alloc(8);
   length.writeUInt32BE(content.reduce((sum, part) => sum + part.length, head.length));
@@ -84,9 +99,7 @@ function parse(bytes: Uint8Array | undefined): readonly Transaction[] {
 }
 
 function transactionOf(bytes: Buffer, headLength: number): Transaction {
-  const [keep, committed, heads]: [number, number, [number, number, string, number][]] = JSON.parse(
-    bytes.toString("utf8", 0, headLength),
-  );
+  const [keep, committed, heads, mark]: Head = JSON.parse(bytes.toString("utf8", 0, headLength));
   let at = headLength;
   const take = (length: number): Uint8Array => new Uint8Array(bytes.subarray(at, (at += length)));
   const entries = heads.map(([index, term, id, length]) => ({
@@ -96,7 +109,14 @@ function transactionOf(bytes: Buffer, headLength: number): Transaction {
     command: take(length),
     checksum: take(CHECKSUM),
   }));
-  return { keep, committed, entries };
+  if (!mark) return { keep, committed, entries };
+  const [index, term, checksum] = mark;
+  return {
+    keep,
+    committed,
+    entries,
+    base: { index, term, checksum: new Uint8Array(Buffer.from(checksum, "hex")) },
+  };
 }
 
 /** Whether a disk would show an entry if the power were cut now. */

@@ -5,6 +5,7 @@ import {
   type Input,
   lastOf,
   type LogPosition,
+  type Position,
   type Refusal,
   type Rules,
   start,
@@ -25,7 +26,7 @@ const STALLS = 0.02;
 /** Why a step did not happen. */
 export type Problem = Refusal | "full";
 /** What a follower has to say after a step. */
-export type Reply = Effect & { kind: "ask" | "acknowledge" };
+export type Reply = Effect & { kind: "ask" | "acknowledge" | "fetch" };
 
 interface LogPorts {
   readonly rules: Rules;
@@ -34,6 +35,8 @@ interface LogPorts {
   readonly elected: () => number;
   /** Called in the log's order, for entries without a command too. */
   readonly apply: (entry: StoredEntry) => void;
+  /** A snapshot stands for all entries up to an index. */
+  readonly restore: (index: number) => readonly string[];
   /** What is now on this disk, for the onlooker: everything above `keep` is `entries`. */
   readonly flushed: (keep: number, entries: readonly StoredEntry[]) => void;
   /** After each step. */
@@ -46,6 +49,7 @@ interface Turn {
   readonly done: (problem: Problem | undefined) => void;
 }
 
+type InstallEffect = Effect & { kind: "install" };
 type StoreEffect = Effect & { kind: "store" };
 
 const nothing = (): void => undefined;
@@ -62,7 +66,11 @@ export class StackLog {
   readonly #host: Host<Wire>;
   readonly #ports: LogPorts;
   readonly #disk: LogDisk;
-  readonly #committed: StoredEntry[] = [];
+  /** Committed entries behind the snapshot. */
+  #committed: StoredEntry[] = [];
+  /** The snapshot's place. */
+  #base: Position;
+  readonly #snapshotEvery: number;
   readonly #turns: Turn[] = [];
   #busy = false;
   #noted: LogPosition = GENESIS;
@@ -72,17 +80,26 @@ export class StackLog {
     this.#host = host;
     this.#ports = ports;
     this.#disk = new LogDisk(host.disk);
-    const { entries, committed } = this.#disk.open();
+    const { base, entries, committed } = this.#disk.open();
+    this.#base = base;
+    this.#snapshotEvery = 8 + Math.floor(host.random() * 60);
     // What a process left that died in its flush may be in the cache alone: it must not count before it is durable.
     if (ports.flushesAtOpen) {
       host.disk.sync();
-      ports.flushed(0, entries);
+      ports.flushed(base.index, entries);
     }
-    const end = entries[committed - 1] ?? GENESIS;
-    this.core = start({ fixed: false, committed: positionAt(end), tail: entries.slice(committed) });
+    const old = entries.filter(({ index }) => index <= committed);
+    const end = old.at(-1) ?? base;
+    this.core = start({ fixed: false, committed: positionAt(end), tail: entries.slice(old.length) });
     this.last = lastOf(this.core);
     this.#noted = end;
-    for (const entry of entries.slice(0, committed)) this.#applyOne(entry);
+    this.#restore(base.index);
+    for (const entry of old) this.#applyOne(entry);
+  }
+
+  /** The snapshot's place: what is below is there no more. */
+  get base(): Position {
+    return this.#base;
   }
 
   /** Committed entries and those behind them, from an index on. */
@@ -90,14 +107,17 @@ export class StackLog {
     const { committed, tail } = this.core;
     const skipped = index - 1 - committed.index;
     if (skipped >= 0) return tail.slice(skipped, skipped + limit);
-    const old = this.#committed.slice(index - 1, index - 1 + limit);
+    const from = index - 1 - this.#base.index;
+    const old = this.#committed.slice(from, from + limit);
     return old.length < limit ? [...old, ...tail.slice(0, limit - old.length)] : old;
   }
 
   /** The checksum of the entry at an index, undefined beyond the end. */
   checksumAt(index: number): Uint8Array | undefined {
-    if (index === 0) return GENESIS.checksum;
-    return index > lastOf(this.core).index ? undefined : this.entriesFrom(index, 1)[0]?.checksum;
+    if (index === this.#base.index) return this.#base.checksum;
+    return index < this.#base.index || index > lastOf(this.core).index
+      ? undefined
+      : this.entriesFrom(index, 1)[0]?.checksum;
   }
 
   leads(term: number): boolean {
@@ -127,9 +147,9 @@ export class StackLog {
 
   #step(input: Input, turn: Turn): void {
     const { state, effects } = step(this.core, input, this.#ports.rules);
-    const at = effects.findIndex(({ kind }) => kind === "store");
+    const at = effects.findIndex(({ kind }) => kind === "store" || kind === "install");
     const write = effects[at];
-    if (write?.kind !== "store") {
+    if (write?.kind !== "store" && write?.kind !== "install") {
       this.core = state;
       this.#perform(effects, turn);
       return;
@@ -138,17 +158,18 @@ export class StackLog {
     this.#write(write, turn, () => {
       this.core = state;
       this.last = lastOf(state);
-      if (write.committed === state.committed.index) this.#noted = state.committed;
+      if (write.kind === "install") this.#installed(write);
+      else if (write.committed === state.committed.index) this.#noted = state.committed;
       this.#perform(effects.slice(at + 1), { ...turn, done: nothing });
       this.#step({ kind: "stored", elected: this.#ports.elected() }, turn);
     });
   }
 
   /** A flush takes its time, in which the election goes on. */
-  #write({ keep, entries, committed }: StoreEffect, turn: Turn, then: () => void): void {
+  #write(effect: StoreEffect | InstallEffect, turn: Turn, then: () => void): void {
     try {
-      if (keep < lastOf(this.core).index) this.#cut(keep);
-      this.#disk.write({ keep, entries, committed });
+      if (effect.kind === "install") this.#replace(effect);
+      else this.#add(effect);
     } catch (error) {
       if (!isFull(error)) throw error;
       turn.done("full");
@@ -159,10 +180,54 @@ export class StackLog {
     this.#host.after(Math.ceil(this.#host.random() ** 4 * slowest), () => {
       this.#host.disk.sync();
       this.#busy = false;
-      this.#ports.flushed(keep, entries);
+      if (effect.kind === "store") this.#ports.flushed(effect.keep, effect.entries);
       then();
       this.#run();
     });
+  }
+
+  #add({ keep, entries, committed }: StoreEffect): void {
+    if (keep < lastOf(this.core).index) this.#cut(keep);
+    this.#disk.write({ keep, entries, committed });
+  }
+
+  /** The leader's snapshot stands in the place of the whole log. */
+  #replace({ mark }: InstallEffect): void {
+    this.#disk.write({ keep: 0, entries: [], committed: mark.index, base: mark });
+  }
+
+  #installed({ mark }: InstallEffect): void {
+    this.#base = mark;
+    this.#committed = [];
+    this.#noted = mark;
+    this.#restore(mark.index);
+    this.#ports.flushed(mark.index, []);
+    this.#host.note(`snapshot of ${mark.index} installed`);
+  }
+
+  #restore(index: number): void {
+    if (index === 0) return;
+    for (const [at, id] of this.#ports.restore(index).entries()) if (id !== "") this.outcomes.set(id, at + 1);
+  }
+
+  /** What is committed goes into a snapshot, and its entries go. */
+  #compact(): void {
+    const { committed } = this.core;
+    if (this.#busy || committed.index - this.#base.index < this.#snapshotEvery) return;
+    try {
+      this.#disk.write({
+        keep: lastOf(this.core).index,
+        entries: [],
+        committed: committed.index,
+        base: committed,
+      });
+      this.#host.disk.sync();
+      this.#base = committed;
+      this.#noted = committed;
+      this.#committed = [];
+    } catch (error) {
+      if (!isFull(error)) throw error;
+    }
   }
 
   /** What contradicts the leader goes first, in a transaction of its own. */
@@ -180,8 +245,9 @@ export class StackLog {
     if (refusal?.problem === "committed entries differ") this.fail();
     for (const effect of effects) {
       if (effect.kind === "apply") for (const entry of effect.entries) this.#applyOne(entry);
-      if (effect.kind === "ask" || effect.kind === "acknowledge") reply(effect);
+      if (effect.kind === "ask" || effect.kind === "acknowledge" || effect.kind === "fetch") reply(effect);
     }
+    this.#compact();
     this.#note();
     done(refusal?.problem);
     this.#ports.changed();

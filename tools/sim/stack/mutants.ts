@@ -3,7 +3,7 @@ import { taskMachine } from "@chorus/coordinator";
 import { type Machine, mutants as machines } from "../tasks/machine.ts";
 import { CLUSTER } from "./commands.ts";
 import type { Course } from "./course.ts";
-import { killedInFlush, lostLeaders, type Pattern } from "./patterns.ts";
+import { killedInFlush, lostLeaders, type Pattern, zombies } from "./patterns.ts";
 import { RULES, type Rules } from "./ledger-core.ts";
 
 /** A stack without one of its rules. */
@@ -34,9 +34,9 @@ export const mutants: Readonly<Record<string, Mutant>> = {
   },
   ackBeforeQuorum: { course: "fixed", nodes: 3, within: 100 },
   outboxInMemory: { course: "fixed", nodes: 3, within: 200 },
-  noPermitCheck: { course: "fixed", nodes: 3, within: 500 },
-  resolveSkipped: { course: "fixed", nodes: 3, within: 500 },
-  keyFromDigest: { course: "fixed", nodes: 3, within: 500 },
+  noPermitCheck: { course: "fixed", patterns: [zombies], nodes: 3, within: 200 },
+  resolveSkipped: { course: "fixed", patterns: [zombies], nodes: 3, within: 200 },
+  keyFromDigest: { course: "fixed", nodes: 3, within: 50 },
   noFencing: { machine: "ignore-token", course: "fixed", nodes: 3, within: 50 },
   restartTokens: { machine: "restart-tokens", course: "fixed", nodes: 3, within: 50 },
   loseTask: { machine: "lose-task", course: "fixed", nodes: 3, within: 50 },

@@ -8,11 +8,11 @@ export type Pattern = (random: () => number, nodes: number) => readonly Fault[];
 /** What somebody would try who knows how the stack works. Node `nodes - 1` is the outside. */
 export function patterns(course: Course): readonly Pattern[] {
   const known = electionPatterns(course === "changing" ? "logged" : "fixed");
-  return [...known, zombie, minority, powerCut, unheardLeader, killedInFlush, lostLeaders];
+  return [...known, zombie, zombies, minority, powerCut, unheardLeader, killedInFlush, lostLeaders];
 }
 
 /** Those that were thought of for the election alone; they know nothing of a node outside. */
-export function electionPatterns(course: "fixed" | "logged"): readonly Pattern[] {
+function electionPatterns(course: "fixed" | "logged"): readonly Pattern[] {
   return ofElection(course).map(
     (pattern): Pattern =>
       (random, nodes) =>
@@ -53,6 +53,15 @@ const zombie: Pattern = (random, nodes) => {
   const at = random() * 500;
   return [{ kind: "pause", at, forMs: 3200 + random() * 4000, node: below(random, nodes - 1) }];
 };
+
+/** Peers that work stand still or die again and again, so that others come between what they know and what they do. */
+export const zombies: Pattern = (random, nodes) =>
+  Array.from({ length: 5 }, (_, i): Fault => {
+    const at = i * 900 * random();
+    const node = below(random, nodes - 1);
+    if (random() < 0.5) return { kind: "pause", at, forMs: 3000 + random() * 3000, node };
+    return { kind: "crash", at, forMs: 100 + random() * 2000, node, unsynced: "kept", moment: "now" };
+  });
 
 /** A leader keeps the smaller side, with its clients. */
 const minority: Pattern = (random, nodes) => {

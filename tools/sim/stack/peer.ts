@@ -58,6 +58,7 @@ export class StackPeer implements Process<Wire> {
         voters: () => this.election.state.config?.voters.map(({ peer }) => peer) ?? [this.#self],
       },
       apply: (entry) => this.#apply(entry),
+      restore: (index) => this.#restore(index),
       flushed: (keep, entries) => run.flushed(host.self, keep, entries),
     });
     this.coordinator.start();
@@ -78,6 +79,13 @@ export class StackPeer implements Process<Wire> {
     this.coordinator.onConnection(node, open);
     if (!open) this.ledger.onDisconnect(node);
     this.#turn();
+  }
+
+  /** A snapshot of the machine is a function of the log's head, which the run knows. @returns the names in it */
+  #restore(index: number): readonly string[] {
+    const steps = this.#stack.run.history.steps.slice(0, index);
+    this.coordinator.restore(steps);
+    return steps.map(({ entry }) => entry.id);
   }
 
   #told(message: TargetMessage): void {

@@ -72,7 +72,10 @@ export class Run implements Judge {
 
   /** A flush came back. */
   flushed(node: number, keep: number, entries: readonly StoredEntry[]): void {
-    const disk = (this.#disks.get(node) ?? []).slice(0, keep);
+    const known = this.#disks.get(node) ?? [];
+    // What a snapshot stands for is as good as there.
+    const head = this.history.steps.slice(0, keep).map(({ entry }, i) => known[i] ?? entry);
+    const disk = keep > head.length ? [...head, ...known.slice(head.length, keep)] : head;
     this.#disks.set(node, [...disk, ...entries]);
     for (const { index, term, checksum } of entries) {
       const key = `${index} ${term}`;

@@ -11,6 +11,7 @@ export type SessionName = string;
 export type ToLeader =
   | { readonly kind: "follow"; readonly probe: Position; readonly committed: Position }
   | { readonly kind: "ack"; readonly index: number }
+  | { readonly kind: "fetch" }
   | { readonly kind: "propose"; readonly id: string; readonly command: Uint8Array }
   | { readonly kind: "read"; readonly number: number };
 
@@ -24,6 +25,9 @@ export type ToFollower =
       readonly entries: readonly StoredEntry[];
     }
   | { readonly kind: "rewind" }
+  | { readonly kind: "snapshot"; readonly mark: Position }
+  /** One of the snapshot's parts; its content is a function of the log up to the mark. */
+  | { readonly kind: "part"; readonly mark: Position; readonly number: number; readonly of: number }
   | { readonly kind: "diverged" }
   | { readonly kind: "committed"; readonly id: string; readonly index: number }
   | { readonly kind: "rejected"; readonly id: string; readonly code: "no-leader" | "disk-full" | "unknown" }
