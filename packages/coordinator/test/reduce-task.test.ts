@@ -484,6 +484,36 @@ it("counts no attempt against a task that a person let go, however their peer we
   expect(task).toMatchObject({ state: "ready", failures: 0, attempt: 9 });
 });
 
+it("keeps so much evidence and so many words of a task and no more", () => {
+  const context = { term: 1, from: peers[0]!, ts: 1 };
+  const long = parseTask({ goal: "g", attempts: 10 });
+  const submit = { type: "task-submit", principal: "ada", key: "1", spec: long } as const;
+  let { task } = reduceTask(undefined, submit, { ...context, index: 1 });
+  const tokens: Token[] = [];
+  for (let index = 2; tokens.length < 9; index += 2) {
+    const claim = { type: "task-claim", task: id, capabilities, ttlMs: 5000, session: "s" } as const;
+    task = reduceTask(task, claim, { ...context, index }).task;
+    tokens.push({ term: 1, index });
+    const expire = { task: id, token: { term: 1, index }, renewal: index, cause: "lapsed" } as const;
+    task = reduceTask(task, { type: "task-expire", ...expire }, { ...context, index: index + 1 }).task;
+  }
+  const refusals: unknown[] = [];
+  for (const [n, token] of tokens.entries()) {
+    const evidence = { task: id, token, address: "ucxl://default/t/agent/a/@v1", cid: cid(n) };
+    const reduced = reduceTask(task, { type: "task-evidence", ...evidence }, { ...context, index: 100 + n });
+    ({ task } = reduced);
+    if (reduced.result.status === "refused") refusals.push(reduced.result.refusal);
+  }
+  for (let n = 0; n < 17; n++) {
+    const steer = { type: "task-steer", task: id, id: `${n}`, text: "t" } as const;
+    const reduced = reduceTask(task, steer, { ...context, index: 200 + n });
+    ({ task } = reduced);
+    if (reduced.result.status === "refused") refusals.push(reduced.result.refusal);
+  }
+  expect([task?.superseded?.length, task?.steering?.length]).toEqual([8, 16]);
+  expect(refusals).toEqual(["too-many", "too-many"]);
+});
+
 it("makes the same state of the same entries, and skips what is not for it", async () => {
   const signer = await createSigner(new Uint8Array(32).fill(1));
   const submit = { type: "task-submit", principal: "ada", key: "1", spec } as const;
