@@ -23,6 +23,7 @@ interface LedgerPorts {
   readonly mutant: string | undefined;
   readonly apply: (entry: StoredEntry) => void;
   readonly restore: (index: number) => readonly string[];
+  readonly installed: (index: number) => void;
   readonly flushed: (keep: number, entries: readonly StoredEntry[]) => void;
 }
 
@@ -50,13 +51,10 @@ export class StackLedger {
   constructor(host: Host<Wire>, ports: LedgerPorts) {
     this.#host = host;
     this.#ports = ports;
-    const { leadership, rules, peers, mutant, apply, restore, flushed } = ports;
+    const { leadership, rules, peers, mutant } = ports;
     const isHasty = mutant === "ackBeforeQuorum";
     this.log = new StackLog(host, {
-      rules,
-      apply,
-      restore,
-      flushed,
+      ...ports,
       flushesAtOpen: mutant !== "flushAtOpen",
       elected: () => leadership.term(),
       changed: () => this.#changed(),

@@ -37,6 +37,8 @@ interface LogPorts {
   readonly apply: (entry: StoredEntry) => void;
   /** A snapshot stands for all entries up to an index. */
   readonly restore: (index: number) => readonly string[];
+  /** A snapshot up to an index is all that is on this disk. */
+  readonly installed: (index: number) => void;
   /** What is now on this disk, for the onlooker: everything above `keep` is `entries`. */
   readonly flushed: (keep: number, entries: readonly StoredEntry[]) => void;
   /** After each step. */
@@ -86,6 +88,7 @@ export class StackLog {
     // What a process left that died in its flush may be in the cache alone: it must not count before it is durable.
     if (ports.flushesAtOpen) {
       host.disk.sync();
+      ports.installed(base.index);
       ports.flushed(base.index, entries);
     }
     const old = entries.filter(({ index }) => index <= committed);
@@ -201,7 +204,7 @@ export class StackLog {
     this.#committed = [];
     this.#noted = mark;
     this.#restore(mark.index);
-    this.#ports.flushed(mark.index, []);
+    this.#ports.installed(mark.index);
     this.#host.note(`snapshot of ${mark.index} installed`);
   }
 

@@ -59,6 +59,7 @@ export class StackPeer implements Process<Wire> {
       },
       apply: (entry) => this.#apply(entry),
       restore: (index) => this.#restore(index),
+      installed: (index) => run.installed(host.self, index),
       flushed: (keep, entries) => run.flushed(host.self, keep, entries),
     });
     this.coordinator.start();

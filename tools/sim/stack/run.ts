@@ -70,12 +70,17 @@ export class Run implements Judge {
     return isPermittedNow(this.history.tasks.get(task), effect);
   }
 
+  /** A snapshot on a disk is as good as all the entries that it stands for, and nothing else is there. */
+  installed(node: number, index: number): void {
+    this.#disks.set(
+      node,
+      this.history.steps.slice(0, index).map(({ entry }) => entry),
+    );
+  }
+
   /** A flush came back. */
   flushed(node: number, keep: number, entries: readonly StoredEntry[]): void {
-    const known = this.#disks.get(node) ?? [];
-    // What a snapshot stands for is as good as there.
-    const head = this.history.steps.slice(0, keep).map(({ entry }, i) => known[i] ?? entry);
-    const disk = keep > head.length ? [...head, ...known.slice(head.length, keep)] : head;
+    const disk = (this.#disks.get(node) ?? []).slice(0, keep);
     this.#disks.set(node, [...disk, ...entries]);
     for (const { index, term, checksum } of entries) {
       const key = `${index} ${term}`;
