@@ -1,7 +1,7 @@
-import { mkdirSync } from "node:fs";
-import { dirname } from "node:path";
+import { closeSync, existsSync, fchmodSync, mkdirSync, openSync } from "node:fs";
+import { dirname, resolve } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { equalBytes } from "@chorus/kernel";
+import { equalBytes, errorCode, InvalidInputError } from "@chorus/kernel";
 import type { LogMark, LogStore, SnapshotHead, StoredEntry } from "./contract.ts";
 import { DiskFullError, LogStoreError } from "./errors.ts";
 import { SNAPSHOT_SCHEMA, SqliteSnapshots } from "./sqlite-snapshots.ts";
@@ -15,15 +15,21 @@ CREATE TABLE IF NOT EXISTS opened (slot INTEGER PRIMARY KEY) STRICT;
 CREATE TABLE IF NOT EXISTS committed (slot INTEGER PRIMARY KEY, idx INTEGER NOT NULL, inverse INTEGER NOT NULL) STRICT;
 `;
 
+const IN_MEMORY = ":memory:";
+const OWNER_ONLY = 0o600;
+
 /** SQLite's primary result code for a full disk. */
 const SQLITE_FULL = 13;
 
 /**
  * Keeps the log in a SQLite file: write-ahead journal, flushed with every append, locked against a second process. The
  * room of what was removed is used again, the file does not shrink.
- * @throws `ledger/store-failed` when the file cannot be opened
+ * It is its owner's alone; `:memory:` keeps the log in memory.
+ * @throws `ledger/store-failed` when the file cannot be opened, InvalidInputError without a name
  */
 export function sqliteLogStore(file: string): LogStore {
+  // SQLite takes an empty name for a file that it removes in the end, and the log with it.
+  if (file === "") throw new InvalidInputError("file", "must be a name");
   const log = new SqliteLog(open(file));
   const { snapshots } = log;
   return {
@@ -166,8 +172,7 @@ function statements(database: DatabaseSync) {
 
 function open(file: string): DatabaseSync {
   try {
-    mkdirSync(dirname(file), { recursive: true });
-    const database = new DatabaseSync(file);
+    const database = new DatabaseSync(file === IN_MEMORY ? file : prepare(resolve(file)));
     database.exec("PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;");
     database.exec(SCHEMA + SNAPSHOT_SCHEMA);
     // What a killed process wrote and did not flush is read as if it were flushed, so it is flushed before it counts:
@@ -176,6 +181,29 @@ function open(file: string): DatabaseSync {
     return database;
   } catch (cause) {
     throw new LogStoreError("cannot be opened", cause);
+  }
+}
+
+/** Makes the file for its owner alone where it is missing; SQLite gives its journal the same mode. */
+function prepare(path: string): string {
+  makeFolder(dirname(path));
+  const file = openSync(path, "a", OWNER_ONLY);
+  try {
+    fchmodSync(file, OWNER_ONLY);
+  } finally {
+    closeSync(file);
+  }
+  return path;
+}
+
+/** As mkdir with `recursive`, which never returns where the system answers ENOENT for ever (Linux: /proc). */
+function makeFolder(folder: string): void {
+  if (existsSync(folder)) return;
+  makeFolder(dirname(folder));
+  try {
+    mkdirSync(folder, { mode: 0o700 });
+  } catch (error) {
+    if (errorCode(error) !== "EEXIST") throw error;
   }
 }
 

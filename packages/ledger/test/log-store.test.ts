@@ -24,6 +24,14 @@ describe("sqliteLogStore", () => {
     writeFileSync(file, "not a database, by any means, and long enough to be looked at".repeat(20));
     expect(() => sqliteLogStore(file)).toThrow(expect.objectContaining({ code: "ledger/store-failed" }));
   });
+  it("keeps the file for its owner, and refuses a name that SQLite would take for something else", () => {
+    using _store = sqliteLogStore(file);
+    expect(statSync(file).mode & 0o777).toBe(0o600);
+    expect(statSync(`${file}-wal`).mode & 0o777).toBe(0o600);
+    expect(() => sqliteLogStore("")).toThrow(expect.objectContaining({ code: "kernel/invalid-input" }));
+    for (const bad of ["/proc/none/of/this/log.sqlite", "/dev/null/log.sqlite"])
+      expect(() => sqliteLogStore(bad)).toThrow(expect.objectContaining({ code: "ledger/store-failed" }));
+  });
   it("flushes what it finds: opening it writes to the journal", async () => {
     {
       using store = sqliteLogStore(file);
