@@ -92,19 +92,17 @@ interface Parts {
 }
 
 function node({ host, signer, pubsub, streams, upkeep, relays }: Parts): P2p {
-  const records = routing(host.services.dht);
   let closing: Promise<void> | undefined;
   return {
     signer,
     pubsub,
     streams,
-    routing: records,
+    routing: routing(host.services.dht, () => closing !== undefined),
     addresses: () => host.getMultiaddrs().map((address) => written(address, signer.peer)),
     connections: () => host.getConnections().flatMap(describe),
     [Symbol.asyncDispose]: async () => {
       closing ??= (async () => {
         pubsub.close();
-        records.close();
         await upkeep[Symbol.asyncDispose]();
         await relays.stop();
         await sayFarewell(streams);

@@ -46,21 +46,16 @@ async function refuse(): Promise<never> {
   throw new InvalidInputError("value", "cannot be stored: this mesh keeps provider records only");
 }
 
-/** The public part, and its end. */
-export interface MeshRouting extends Routing {
-  close(): void;
-}
-
 /**
  * Provider records over kad-dht. Its values are not used: it lets an old record overwrite a new one, and says
  * that it has stored what nobody acknowledged.
+ * @param isClosed whether the node is disposed, or about to be
  */
-export function routing(dht: KadDHT): MeshRouting {
-  let closed = false;
+export function routing(dht: KadDHT, isClosed: () => boolean): Routing {
   /** A search that is cancelled, or whose node is gone, may fail in any way: these are the reasons to tell. */
   const check = (signal: AbortSignal): void => {
     signal.throwIfAborted();
-    if (closed) throw new ClosedError();
+    if (isClosed()) throw new ClosedError();
   };
   const search = async function* (key: Uint8Array, signal: AbortSignal): AsyncIterable<PeerId> {
     try {
@@ -88,11 +83,8 @@ export function routing(dht: KadDHT): MeshRouting {
     providers(key, options) {
       const signal = signalOf(options);
       checkKey(key);
-      if (closed) throw new ClosedError();
+      if (isClosed()) throw new ClosedError();
       return search(key, signal);
-    },
-    close() {
-      closed = true;
     },
   };
 }

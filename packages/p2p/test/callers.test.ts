@@ -78,9 +78,10 @@ describe("a node", () => {
   });
 
   it("tells a search that its node is closed, whatever became of it", async () => {
+    let closed = false;
     const dht = {
       async *provide() {
-        records.close();
+        closed = true;
         yield await Promise.resolve();
       },
       async *findProviders() {
@@ -88,7 +89,7 @@ describe("a node", () => {
         throw new Error("the table is empty");
       },
     };
-    const records = routing(dht as unknown as KadDHT);
+    const records = routing(dht as unknown as KadDHT, () => closed);
     const found = records.providers(KEY, never());
     await expect(Array.fromAsync(records.providers(KEY, never()))).rejects.toThrow("the table is empty");
     await expect(records.provide(KEY, never())).rejects.toMatchObject({ code: "p2p/closed" });
