@@ -1,6 +1,6 @@
 import type { Scenario, ScenarioOptions, Violations } from "../../scenarios.ts";
 import { machineLoopback } from "../mesh/places.ts";
-import { MUTANTS, parseMutant } from "../tasks/mutants.ts";
+import { MUTANTS, parseMutants } from "../tasks/mutants.ts";
 import { race } from "../tasks/race.ts";
 
 const SUBMITTERS = 8;
@@ -13,9 +13,9 @@ export const about: Scenario["about"] =
 export const standard: Scenario["standard"] = 1;
 
 export async function run(seed: number, { nodes, mutant }: ScenarioOptions): Promise<Violations> {
-  const planted = parseMutant(mutant);
+  const mutants = parseMutants(mutant);
   using place = await machineLoopback(nodes);
-  const options = { place, seed, agents: nodes, submitters: SUBMITTERS, tasks: TASKS, mutant: planted };
+  const options = { place, seed, agents: nodes, submitters: SUBMITTERS, tasks: TASKS, mutants };
   const { violations, counts, seconds } = await race(options);
   const judged = Object.entries(counts).map(([name, count]) => `${name} ${count}`);
   console.log(`seed ${seed}: ${seconds.toFixed(1)} s, ${judged.join(", ")}`);

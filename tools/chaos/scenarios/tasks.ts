@@ -2,7 +2,7 @@ import type { Scenario, ScenarioOptions, Violations } from "../../scenarios.ts";
 import { inEmergency } from "../mesh/emergency.ts";
 import { loopbackNamespace, namespacesMissing } from "../mesh/namespaces.ts";
 import { machineLoopback, type Place } from "../mesh/places.ts";
-import { MUTANTS, parseMutant } from "../tasks/mutants.ts";
+import { MUTANTS, parseMutants } from "../tasks/mutants.ts";
 import { round } from "../tasks/round.ts";
 import { scenesOf } from "../tasks/scenes.ts";
 import { Tally } from "../tasks/tally.ts";
@@ -18,13 +18,13 @@ const tally = new Tally();
 const totals = new Map<string, number>();
 
 export async function run(seed: number, { nodes, mutant }: ScenarioOptions): Promise<Violations> {
-  const planted = parseMutant(mutant);
+  const mutants = parseMutants(mutant);
   if (nodes < 4 || nodes > 7) throw new RangeError("a mesh that loses two peers and goes on has 4 to 7");
   using all = new DisposableStack();
   const place = all.use(await placeFor(nodes));
   all.use(inEmergency(() => place[Symbol.dispose]()));
   const scenes = scenesOf(seed);
-  const { violations, counts } = await round({ place, seed, agents: nodes, scenes, mutant: planted, tally });
+  const { violations, counts } = await round({ place, seed, agents: nodes, scenes, mutants, tally });
   for (const [name, count] of Object.entries(counts)) totals.set(name, (totals.get(name) ?? 0) + count);
   const judged = Object.entries(counts).map(([name, count]) => `${name} ${count}`);
   console.log(`seed ${seed} ${scenes.join(", ")}: ${judged.join(", ")}`);

@@ -16,7 +16,7 @@ export interface AgentsOptions {
   readonly folder: string;
   readonly agents: number;
   readonly runs: AgentStart["runs"];
-  readonly mutant: Mutant | undefined;
+  readonly mutants: readonly Mutant[];
   /** More environment for every agent. */
   readonly env: Readonly<Record<string, string>>;
 }
@@ -34,6 +34,8 @@ export interface Agent {
   /** What its API wants to be called; known once it is up. */
   host: string;
   frozen: boolean;
+  /** Was told to hand over and go. */
+  leaving: boolean;
 }
 
 /** A peer that waits where it was told to. */
@@ -45,7 +47,7 @@ export interface Hit {
 
 /** Bootstrap peers of everybody; the others are introduced by them. */
 const BOOTSTRAP = 2;
-const START_MS = 120_000;
+const START_MS = 240_000;
 const MAIN = fileURLToPath(new URL("agent.ts", import.meta.url));
 const FLAGS = ["--conditions=@chorus/source", "--disable-warning=ExperimentalWarning"];
 
@@ -66,6 +68,7 @@ export async function agents(options: AgentsOptions): Promise<Agents> {
         process: undefined,
         host: "",
         frozen: false,
+        leaving: false,
       };
     }),
   );
@@ -90,9 +93,9 @@ export class Agents implements AsyncDisposable {
     return this.#options.place;
   }
 
-  /** Those that run, and are not stopped. */
+  /** Those that run, and are neither stopped nor about to go. */
   get awake(): readonly Agent[] {
-    return this.all.filter(({ process, frozen }) => process !== undefined && !frozen);
+    return this.all.filter(({ process, frozen, leaving }) => process !== undefined && !frozen && !leaving);
   }
 
   /** Processes that ended by themselves. */
@@ -123,13 +126,14 @@ export class Agents implements AsyncDisposable {
     closeSync(output);
     agent.process = child;
     agent.frozen = false;
+    agent.leaving = false;
     child.on("message", (report: Report) => this.#reports.forEach((tell) => tell(agent, report)));
     const up = this.#report(agent, (report) => (report.report === "up" ? report : undefined));
     const ended = new Promise<never>((_, reject) => {
       const over = (how: string): void => {
         if (agent.process === child) {
           agent.process = undefined;
-          this.#died.push(`peer ${agent.label} ended by itself: ${how}`);
+          if (!agent.leaving) this.#died.push(`peer ${agent.label} ended by itself: ${how}`);
         }
         reject(new Error(`peer ${agent.label} ended before it was up: ${how}`));
       };
@@ -139,15 +143,21 @@ export class Agents implements AsyncDisposable {
     agent.host = (await Promise.race([up, ended, timeout(`peer ${agent.label} did not start`)])).host;
   }
 
-  /** Ends an agent; resolves when it is gone. `SIGTERM` lets it hand over first. */
-  async end(agent: Agent, signal: "SIGKILL" | "SIGTERM"): Promise<void> {
+  /** Kills an agent; resolves when it is gone. */
+  async end(agent: Agent): Promise<void> {
     const child = agent.process;
     if (child === undefined) return;
     agent.process = undefined;
     agent.frozen = false;
     const gone = new Promise((resolve) => child.once("exit", resolve));
-    child.kill(signal);
+    child.kill("SIGKILL");
     await gone;
+  }
+
+  /** SIGTERM: it hands over and goes, in its own time. */
+  leave(agent: Agent): void {
+    agent.leaving = true;
+    agent.process?.kill("SIGTERM");
   }
 
   /** SIGSTOP and SIGCONT. */
@@ -189,7 +199,7 @@ export class Agents implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all(this.all.map((agent) => this.end(agent, "SIGKILL")));
+    await Promise.all(this.all.map((agent) => this.end(agent)));
   }
 
   #report<T>(of: Agent | undefined, read: (report: Report, agent: Agent) => T | undefined): Promise<T> {
@@ -205,7 +215,7 @@ export class Agents implements AsyncDisposable {
   }
 
   #startOf(agent: Agent): AgentStart {
-    const { runs, mutant, agents: count, env } = this.#options;
+    const { runs, mutants, agents: count, env } = this.#options;
     const others = this.all.slice(0, BOOTSTRAP).filter((other) => other !== agent);
     return {
       label: agent.label,
@@ -230,7 +240,7 @@ export class Agents implements AsyncDisposable {
       log: join(agent.folder, "log.jsonl"),
       socket: agent.socket,
       runs,
-      ...(mutant === undefined ? {} : { mutant }),
+      mutants,
     };
   }
 }

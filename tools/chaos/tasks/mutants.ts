@@ -5,10 +5,11 @@
 export const MUTANTS = ["early-ack", "unfenced", "own-view", "twice"] as const;
 export type Mutant = (typeof MUTANTS)[number];
 
-/** @throws RangeError */
-export function parseMutant(name: string | undefined): Mutant | undefined {
-  const found = MUTANTS.find((mutant) => mutant === name);
-  if (name !== undefined && found === undefined)
-    throw new RangeError(`the mutants are ${MUTANTS.join(", ")}`);
-  return found;
+/** Several are separated by commas. @throws RangeError */
+export function parseMutants(names: string | undefined): readonly Mutant[] {
+  return (names?.split(",") ?? []).map((name) => {
+    const found = MUTANTS.find((mutant) => mutant === name);
+    if (found === undefined) throw new RangeError(`the mutants are ${MUTANTS.join(", ")}`);
+    return found;
+  });
 }

@@ -2,6 +2,7 @@ import { openSync, writeSync } from "node:fs";
 import type { HistoryRecord } from "../../check-history/record.ts";
 import { moment as now, type PeerRecord } from "../mesh/history.ts";
 import type { Moment, Order, Report } from "./moments.ts";
+import type { Mutant } from "./mutants.ts";
 import type { AgentStart } from "./start.ts";
 
 /** The harness's end inside a peer's process: holds its work at a moment, and writes its history. */
@@ -35,6 +36,11 @@ export class Probe {
     this.tell({ report: "hit", id: armed.id, moment, task });
     await this.#held.promise;
     return true;
+  }
+
+  /** Whether a defect is planted here. */
+  has(mutant: Mutant): boolean {
+    return this.start.mutants.includes(mutant);
   }
 
   at(): number {

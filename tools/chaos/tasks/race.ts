@@ -24,7 +24,7 @@ export interface RaceOptions {
   readonly submitters: number;
   /** Of each of them. */
   readonly tasks: number;
-  readonly mutant: Mutant | undefined;
+  readonly mutants: readonly Mutant[];
 }
 
 export interface RaceVerdict extends RoundVerdict {
@@ -69,7 +69,7 @@ async function play(
   options: RaceOptions,
   folder: string,
 ): Promise<{ thrown: readonly string[]; seconds: number }> {
-  const { place, seed, mutant } = options;
+  const { place, seed, mutants } = options;
   const write = (record: HistoryRecord): void =>
     appendFileSync(join(folder, "runner.jsonl"), `${JSON.stringify(record)}\n`);
   const mesh = await agents({
@@ -77,9 +77,9 @@ async function play(
     folder,
     agents: options.agents,
     runs: "none",
-    mutant,
-    // Claims are wanted, and no lease that lapses because two cores have too much to do.
-    env: { CHORUS_LEASE_MS: "30000", CHORUS_CAPACITY: "8" },
+    mutants,
+    // Claims are wanted, and no lease or admin that is lost because two cores have too much to do.
+    env: { CHORUS_LEASE_MS: "30000", CHORUS_ELECTION_PROFILE: "wan", CHORUS_CAPACITY: "8" },
   });
   const clients: ChildProcess[] = [];
   const killAll = (): void => clients.forEach((child) => child.kill("SIGKILL"));
@@ -102,7 +102,7 @@ async function play(
     await stage.until(
       "the end of all tasks",
       () => allEnded(mesh),
-      mutant === undefined ? patienceMs : LEAST_MS / 9,
+      mutants.length === 0 ? patienceMs : LEAST_MS / 9,
     );
   } catch (error) {
     thrown.push(error instanceof Error ? error.message : String(error));

@@ -2,6 +2,8 @@ import { appendFileSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { judge } from "../../check-history/check.ts";
+import { checkEvidence } from "../../check-history/checks/tokens.ts";
+import { History } from "../../check-history/history.ts";
 import { parseHistory } from "../../check-history/parse.ts";
 import type { HistoryRecord } from "../../check-history/record.ts";
 import { random } from "../../sim/random.ts";
@@ -22,7 +24,7 @@ export interface RoundOptions {
   readonly agents: number;
   /** Names of scenes, in order. */
   readonly scenes: readonly string[];
-  readonly mutant: Mutant | undefined;
+  readonly mutants: readonly Mutant[];
   /** Hears how often each moment was hit. */
   readonly tally: Tally;
 }
@@ -33,9 +35,10 @@ export interface RoundVerdict {
 }
 
 /** Short enough that a lost worker is missed soon, long enough for renewals on a busy machine. */
-const LEASE_MS = "2000";
+const LEASE_MS = "3000";
 /** A planted defect keeps tasks from ending; that shows without much waiting. */
 const MUTANT_END_MS = 10_000;
+const EVIDENCE_MS = 15_000;
 
 /**
  * Starts a mesh of agents, plays the scenes, and has the histories judged. Nothing is left of it but, after a
@@ -57,19 +60,20 @@ export async function round(options: RoundOptions): Promise<RoundVerdict> {
 
 /** @returns what went wrong in doing it; the histories may tell why */
 async function play(options: RoundOptions, folder: string): Promise<readonly string[]> {
-  const { place, seed, mutant, tally } = options;
+  const { place, seed, mutants, tally } = options;
   const write = (record: HistoryRecord): void =>
     appendFileSync(join(folder, "runner.jsonl"), `${JSON.stringify(record)}\n`);
   await using all = new AsyncDisposableStack();
   const world = all.use(await openWorld(folder, place));
   all.use(inEmergency(() => world[Symbol.dispose]()));
   const env = { CHORUS_LEASE_MS: LEASE_MS, CHORUS_CAPACITY: "2", ...world.settings };
-  const mesh = await agents({ place, folder, agents: options.agents, runs: "sandbox", mutant, env });
+  const mesh = await agents({ place, folder, agents: options.agents, runs: "sandbox", mutants, env });
   all.use(inEmergency(() => end(mesh, folder)));
   all.use(mesh);
-  const patience = mutant === undefined ? {} : { endMs: MUTANT_END_MS };
+  const patience = mutants.length === 0 ? {} : { endMs: MUTANT_END_MS };
   const stage = new Stage({ agents: mesh, world, chance: random(seed), tally, write, seed, ...patience });
   const thrown = await perform(stage, options.scenes);
+  await settle(stage, folder, thrown.length > 0);
   for (const commit of world.commits()) write(commit);
   write({ kind: "end", at: now(), peers: mesh.all.map(({ label }) => label) });
   return [...thrown, ...mesh.died];
@@ -94,6 +98,14 @@ async function perform(stage: Stage, scenes: readonly string[]): Promise<readonl
   } catch (error) {
     return [describe(error)];
   }
+}
+
+/** What was lost is told of after the end; a promise that is broken shows in the judgement, whatever is waited for here. */
+async function settle(stage: Stage, folder: string, failed: boolean): Promise<void> {
+  if (failed) return;
+  const isKept = async (): Promise<boolean> => checkEvidence(new History(readHistory(folder))).length === 0;
+  await stage.until("the losers' work as evidence", isKept, EVIDENCE_MS).catch(() => undefined);
+  await stage.quiet().catch(() => undefined);
 }
 
 function describe(error: unknown): string {

@@ -28,6 +28,7 @@ export interface StageParts {
 const PATIENCE_MS = 90_000;
 const LONGEST_MS = 600_000;
 const POLL_MS = 100;
+const QUIET_MS = 500;
 const BACKOFF = { firstMs: 100, maxMs: 1_000 };
 const MOMENT_MS = 60_000;
 
@@ -129,9 +130,9 @@ export class Stage {
     this.#tally.count(moment, true);
   }
 
-  async kill(agent: Agent, at: string, signal: "SIGKILL" | "SIGTERM" = "SIGKILL"): Promise<void> {
-    this.write({ kind: "done", at: now(), peer: agent.label, moment: at, action: signal });
-    await this.agents.end(agent, signal);
+  async kill(agent: Agent, at: string): Promise<void> {
+    this.write({ kind: "done", at: now(), peer: agent.label, moment: at, action: "SIGKILL" });
+    await this.agents.end(agent);
   }
 
   /** Who is admin in the eyes of most peers that can be asked. */
@@ -181,6 +182,22 @@ export class Stage {
         },
         this.#endMs,
       );
+  }
+
+  /** Waits until nothing is told any more anywhere, of all tasks. */
+  async quiet(): Promise<void> {
+    let before = "";
+    await this.until("quiet", async () => {
+      const views = await Promise.all(
+        this.agents.awake.flatMap((agent) => this.#tasks.map((task) => this.client.show(agent, task))),
+      );
+      const now = views.map((view) => view?.lastSeq).join();
+      const isSame = now === before;
+      before = now;
+      await sleep(QUIET_MS);
+      return isSame;
+    });
+    await this.ended();
   }
 
   /** The peer that holds a task's lease, in the eyes of one that can be asked. */

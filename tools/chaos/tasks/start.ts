@@ -13,5 +13,5 @@ export interface AgentStart {
   readonly socket: string;
   /** `none`: runs cost nothing, for counting what stands around them. */
   readonly runs: "sandbox" | "none";
-  readonly mutant?: Mutant;
+  readonly mutants: readonly Mutant[];
 }

@@ -10,30 +10,34 @@ export function checkNumbers(history: History): readonly string[] {
   });
 }
 
-/** The same number is the same event everywhere, member for member. */
+/** The same number is the same event everywhere, member for member. The first difference of each view is told. */
 export function checkSame(history: History): readonly string[] {
   const first = new Map<string, { readonly peer: string; readonly text: string }>();
-  const found: string[] = [];
-  for (const { peer, task, events } of history.views())
-    for (const event of events) {
+  return history.views().flatMap(({ peer, task, events }) => {
+    const differing = events.flatMap((event) => {
       const name = `${task} ${event.seq}`;
       const text = canonical(event);
       const known = first.get(name);
       if (known === undefined) first.set(name, { peer, text });
-      else if (known.text !== text)
-        found.push(`task ${short(task)}: event ${event.seq} differs at peers ${known.peer} and ${peer}`);
-    }
-  return found;
+      return known === undefined || known.text === text ? [] : [{ seq: event.seq, at: known.peer }];
+    });
+    const [one] = differing;
+    if (one === undefined) return [];
+    return [`task ${short(task)}: event ${one.seq} differs at peers ${one.at} and ${peer}`];
+  });
 }
 
-/** Whoever was there at the end has seen as much as anybody. */
+/** Whoever was there at the end has seen as much as anybody had until then. */
 export function checkWhole(history: History): readonly string[] {
-  const longest = history.tasks();
+  const until = Math.max(...history.all("end").map(({ at }) => at));
+  const due = new Map<string, number>();
+  for (const { at, event } of history.all("event"))
+    if (at <= until) due.set(event.taskId, Math.max(event.seq, due.get(event.taskId) ?? 0));
   return history.final().flatMap(({ peer, views }) => {
     const seen = new Map(views.map(({ task, events }) => [task, events.length]));
-    return [...longest].flatMap(([task, { length }]) =>
-      (seen.get(task) ?? 0) < length
-        ? [`task ${short(task)}: peer ${peer} has ${seen.get(task) ?? 0} of ${length} events at the end`]
+    return [...due].flatMap(([task, count]) =>
+      (seen.get(task) ?? 0) < count
+        ? [`task ${short(task)}: peer ${peer} has ${seen.get(task) ?? 0} of ${count} events at the end`]
         : [],
     );
   });

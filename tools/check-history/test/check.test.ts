@@ -179,6 +179,13 @@ describe("events", () => {
     );
   });
 
+  it("does not ask a peer for what came after the end", () => {
+    const late = seen("0", [...LIFE, { taskId: TASK, seq: 8, type: "effect-voided" }]).map((record, index) =>
+      record.kind === "event" && index === LIFE.length ? { ...record, at: 1000 } : record,
+    );
+    expect(found({ events: [...late, ...["1", "2"].flatMap((peer) => seen(peer, LIFE))] })).toEqual([]);
+  });
+
   it("finds two winners of one claim", () => {
     expect(lived(changed(4))).toContain(
       "one holder, one end: task taskaaaa: two winners: event 4 claims what event 2 holds",

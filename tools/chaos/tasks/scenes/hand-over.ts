@@ -1,3 +1,4 @@
+import { moment as now } from "../../mesh/history.ts";
 import { PHASES } from "../moments.ts";
 import type { Stage } from "../stage.ts";
 
@@ -13,11 +14,11 @@ export async function handOver(stage: Stage): Promise<void> {
   const killed = stage.chance.oneIn(2);
   const phase = stage.chance.pick(PHASES);
   const waiting = killed ? stage.hit(`hand-over:${phase}`, { among: [admin] }) : undefined;
-  const leaving = stage.agents.all[admin.number]?.process;
-  leaving?.kill("SIGTERM");
+  stage.write({ kind: "done", at: now(), peer: admin.label, moment: "hand-over", action: "SIGTERM" });
+  stage.agents.leave(admin);
   const second = keys.slice(2).map((key) => stage.insist(key, {}, stage.chance.pick(others)));
-  if ((await waiting) === undefined) await stage.kill(admin, "hand-over", "SIGTERM");
-  else await stage.kill(admin, `hand-over:${phase}`);
+  if ((await waiting) !== undefined) await stage.kill(admin, `hand-over:${phase}`);
+  await stage.until("the former admin to go", async () => admin.process === undefined);
   if (!killed) stage.made("hand-over to its end");
   const tasks = await Promise.all([...first, ...second]);
   await stage.ended(tasks);

@@ -47,7 +47,10 @@ export async function killAt(stage: Stage, moment: Moment & keyof typeof KILLS):
       victim,
       victim === hit.agent ? moment : `${moment} of peer ${hit.agent.label}, as admin`,
     );
-    if (victim !== hit.agent) stage.agents.release(hit.agent);
+    if (victim !== hit.agent) {
+      stage.made(`${moment}, and the admin is killed`);
+      stage.agents.release(hit.agent);
+    }
   }
   const tasks = await asking;
   if (victim === undefined) return stage.ended(tasks);

@@ -1,4 +1,5 @@
 import { moment as now } from "../../mesh/history.ts";
+import type { Agent } from "../agents.ts";
 import type { Moment } from "../moments.ts";
 import type { Stage } from "../stage.ts";
 
@@ -11,6 +12,8 @@ const FREEZES = [
   "task-complete:asked",
 ] as const satisfies readonly Moment[];
 
+const SEEN_MS = 10_000;
+
 /** A worker is stopped past its lease, another one finishes its task, and it goes on where it was. */
 export async function zombie(stage: Stage, at: Moment = stage.chance.pick(FREEZES)): Promise<void> {
   const waiting = stage.hit(at);
@@ -18,7 +21,7 @@ export async function zombie(stage: Stage, at: Moment = stage.chance.pick(FREEZE
   const hit = await waiting;
   if (hit === undefined) return stage.ended([task]);
   const others = stage.others([hit.agent]);
-  const holder = await stage.holder(task, stage.chance.pick(others));
+  const holder = await holderSeen(stage, task, hit.agent);
   const stopped = now();
   stage.agents.freeze(hit.agent, true);
   stage.write({ kind: "done", at: stopped, peer: hit.agent.label, moment: at, action: "SIGSTOP" });
@@ -33,4 +36,16 @@ export async function zombie(stage: Stage, at: Moment = stage.chance.pick(FREEZE
   }
   await stage.whole();
   await stage.ended([task]);
+}
+
+/** Its lease, as soon as another peer has seen it; held as it is, the worker goes on renewing it. */
+async function holderSeen(stage: Stage, task: string, worker: Agent): ReturnType<Stage["holder"]> {
+  const [asked] = stage.others([worker]);
+  let holder: Awaited<ReturnType<Stage["holder"]>>;
+  const isSeen = async (): Promise<boolean> => {
+    holder = asked === undefined ? undefined : await stage.holder(task, asked);
+    return holder?.agent === worker;
+  };
+  await stage.until("the lease of a worker that is held", isSeen, SEEN_MS).catch(() => undefined);
+  return holder;
 }

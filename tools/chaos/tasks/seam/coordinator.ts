@@ -25,14 +25,14 @@ export const coordinator: typeof realCoordinator = (components, options) => {
 /** A machine that writes down what it makes. */
 export const taskMachine: typeof realMachine = (options) => {
   const machine = realMachine(options);
-  return told(probe().start.mutant === "unfenced" ? unfenced(machine) : machine);
+  return told(probe().has("unfenced") ? unfenced(machine) : machine);
 };
 
 function probedLedger(ledger: Components["ledger"]): Components["ledger"] {
   return delegate(ledger, {
     async propose(command, options) {
       const message = readMessage(command);
-      if (probe().start.mutant === "early-ack" && message.type === "task-submit")
+      if (probe().has("early-ack") && message.type === "task-submit")
         return { index: 0, term: 0, replicas: 3, result: { status: "applied", ...NOWHERE } };
       const held = await reach(message, "asked");
       // What was held is as good as sent: whoever wakes up with it cannot call it back any more.

@@ -12,7 +12,7 @@ export function probedEffectors({ effectors = [] }: Components): readonly Effect
         await probe().reach("effect:permitted", effect.taskId);
         const receipt = await effector.act(effect, payload, options);
         // A planted defect: the same effect under another key.
-        if (probe().start.mutant === "twice") {
+        if (probe().has("twice") && effector.kind === "http") {
           const key = effect.key.split("").toReversed().join("");
           await effector.act(Object.assign({}, effect, { key }), payload, options);
         }

@@ -27,7 +27,7 @@ function tell({ tasks }: State, id: string, written: Map<string, number>): void 
   const { start } = probe();
   const events = tasks.get(id)?.events ?? [];
   for (const event of events.slice(written.get(id) ?? 0)) {
-    const shown = start.mutant === "own-view" && start.label === "1" ? { ...event, at: Date.now() } : event;
+    const shown = probe().has("own-view") && start.label === "1" ? { ...event, at: Date.now() } : event;
     probe().write({ kind: "event", at: probe().at(), peer: start.label, life: start.life, event: shown });
   }
   written.set(id, events.length);
