@@ -20,6 +20,8 @@ export interface Measured {
   readonly rate: number;
   /** Milliseconds from submission to known completion, sorted. */
   readonly latencies: readonly number[];
+  /** Tasks that came to another end than completion. */
+  readonly failed: number;
 }
 
 /** The processes of one system that submit and work. Disposing kills them and removes their files. */
@@ -69,7 +71,9 @@ export class Fleet implements AsyncDisposable {
     });
     const all = await Promise.all(loads);
     const latencies = all.flatMap((one) => one.latencies).toSorted((a, b) => a - b);
-    return { rate: (latencies.length / Math.max(...all.map(({ tookMs }) => tookMs))) * 1000, latencies };
+    const failed = all.reduce((sum, one) => sum + one.failed, 0);
+    const tookMs = Math.max(...all.map((one) => one.tookMs));
+    return { rate: (latencies.length / tookMs) * 1000, latencies, failed };
   }
 
   /** @returns milliseconds from the kill of a worker to the same task's run in another process */

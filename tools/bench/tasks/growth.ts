@@ -37,11 +37,12 @@ async function* sized(size: { voters: number; workers: number }): AsyncIterable<
   const { fleet, pids } = running;
   await fleet.load(CALLERS, ROUND_MS);
   const before = processorSeconds(pids());
-  const { rate, latencies } = await fleet.load(CALLERS, ROUND_MS);
+  const { rate, latencies, failed } = await fleet.load(CALLERS, ROUND_MS);
   const used = (processorSeconds(pids()) - before) * 1000;
   const looks = await Promise.all(fleet.children.map((child) => child.look()));
   yield { bench, metric: `submit to complete, ${of}`, value: rate, unit: "tasks/s" };
   yield { bench, metric: `processor time a task, ${of}`, value: used / latencies.length, unit: "ms" };
+  if (failed > 0) yield { bench, metric: `not completed, ${of}`, value: failed, unit: "tasks" };
   const memory = median(looks.map(({ rssBytes }) => rssBytes)) / MIB;
   yield { bench, metric: `memory of a process, median, ${of}`, value: memory, unit: "MiB" };
 }

@@ -12,6 +12,8 @@ export type Order = { readonly number: number } & (
 /** The times of what was finished; `tookMs` lasts until the last one. */
 export interface Loaded {
   readonly latencies: readonly number[];
+  /** Tasks that came to another end than completion. */
+  readonly failed: number;
   readonly tookMs: number;
 }
 
@@ -70,17 +72,22 @@ async function obey(order: Order): Promise<Answer> {
 /** A closed loop: so many callers, each of which waits for its task's end before it submits the next one. */
 async function load(to: Queue, { lanes, ms }: { lanes: number; ms: number }): Promise<Loaded> {
   const latencies: number[] = [];
+  let failed = 0;
   const from = performance.now();
   const lane = async (): Promise<void> => {
     for (let at = performance.now(); at - from < ms; ) {
-      await to.finish(`${process.pid}-${++tasks}`);
+      const completed = await to.finish(`${process.pid}-${++tasks}`).then(
+        () => true,
+        () => false,
+      );
       const now = performance.now();
-      latencies.push(now - at);
+      if (completed) latencies.push(now - at);
+      else failed++;
       at = now;
     }
   };
   await Promise.all(Array.from({ length: lanes }, lane));
-  return { latencies, tookMs: performance.now() - from };
+  return { latencies, failed, tookMs: performance.now() - from };
 }
 
 function tell(report: Report): void {

@@ -35,6 +35,8 @@ interface Result {
   readonly p99: number;
   /** Processor time of all its processes, servers included. */
   readonly processorMs: number;
+  /** Tasks that came to another end than completion. */
+  readonly failed: number;
 }
 
 /**
@@ -86,6 +88,7 @@ async function measure(
         p50: at(latencies, 0.5),
         p99: at(latencies, 0.99),
         processorMs: median(all.map((one) => one.processorMs)),
+        failed: all.reduce((sum, { measured }) => sum + measured.failed, 0),
       },
     ];
   });
@@ -97,6 +100,7 @@ function* figuresOf({ name }: System, callers: number, result: Result): Iterable
   yield { bench, metric: `p50, ${of}`, value: result.p50, unit: "ms" };
   yield { bench, metric: `p99, ${of}`, value: result.p99, unit: "ms" };
   yield { bench, metric: `processor time a task, ${of}`, value: result.processorMs, unit: "ms" };
+  if (result.failed > 0) yield { bench, metric: `not completed, ${of}`, value: result.failed, unit: "tasks" };
 }
 
 /** Ours against each of the others, from the same rounds. */
