@@ -10,7 +10,7 @@ import { isRetryable } from "./proposer.ts";
 import { type LeasedTask, type RunPorts, runTask, type Verdict } from "./run-task.ts";
 
 /** Renewals in one lease time: three may be lost. */
-export const RENEWALS = 4;
+const RENEWALS = 4;
 
 /** How long a stopping peer tries to give its lease back. */
 const FAREWELL_MS = 1000;

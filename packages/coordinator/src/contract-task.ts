@@ -5,7 +5,7 @@ import type { TaskSpec } from "./contract-spec.ts";
 import type { Token } from "./contract-token.ts";
 
 export type { TaskId } from "./contract-id.ts";
-export type { CommandSpec, InputSpec, Requirements, TaskSpec } from "./contract-spec.ts";
+export type { TaskSpec } from "./contract-spec.ts";
 export type { Token } from "./contract-token.ts";
 
 /**

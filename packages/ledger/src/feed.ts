@@ -162,8 +162,17 @@ class Session {
   async #onPumpEnd(error: unknown): Promise<void> {
     if (error instanceof TruncatedError) {
       this.#pumping = undefined;
-      await this.#offer().catch(() => undefined);
+      await this.#offerQuietly();
     } else this.end(error instanceof Error ? error : new ProtocolError("feeding failed"));
+  }
+
+  /** A stream that ends meanwhile is noticed elsewhere. */
+  async #offerQuietly(): Promise<void> {
+    try {
+      await this.#offer();
+    } catch {
+      // Nobody is there to take it.
+    }
   }
 
   async #offer(): Promise<void> {

@@ -30,7 +30,7 @@ export function joinOf({ dependsOn = [], join = "all" }: TaskSpec, stateOf: Stat
 }
 
 /** Lets a task go, or rejects it, when its join is settled; a task that waits for nothing goes at once. */
-export function settleJoin(task: TaskRecord, context: CommandContext, stateOf: StateOf): Reduced | undefined {
+function settleJoin(task: TaskRecord, context: CommandContext, stateOf: StateOf): Reduced | undefined {
   const join = joinOf(task.spec, stateOf);
   if (join.status === "open") return undefined;
   if (join.status === "holds")
