@@ -29,7 +29,7 @@ export async function openMember(
     config: () => ({ voters: peers.map((peer) => ({ peer })) }),
     term: () => 1,
   };
-  const { streams } = await socketStreams(self, directory);
+  const { streams } = await socketStreams(self, directory, number > 0);
   const store = sqliteLogStore(join(directory, `${number}.sqlite`));
   return ledger(
     { streams, leadership, store, machine, clock: systemClock, logger: silentLogger },

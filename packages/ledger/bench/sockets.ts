@@ -8,14 +8,22 @@ export interface SocketStreams extends Disposable {
   readonly streams: Streams;
 }
 
-/** @param directory where every member has its socket */
-export async function socketStreams(self: PeerId, directory: string): Promise<SocketStreams> {
+/**
+ * @param directory where every member has its socket
+ * @param keepsAlive whether the process lives for it
+ */
+export async function socketStreams(
+  self: PeerId,
+  directory: string,
+  keepsAlive: boolean,
+): Promise<SocketStreams> {
   const handlers = new Map<string, (stream: PeerStream) => Promise<void>>();
   const server: Server = createServer((socket) => {
     void serve(socket, handlers);
   });
   server.listen(join(directory, self.slice(-12)));
   await once(server, "listening");
+  if (!keepsAlive) server.unref();
   return {
     streams: {
       peers: () => [],
