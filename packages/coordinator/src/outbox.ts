@@ -40,8 +40,10 @@ function open(file: string): DatabaseSync {
   database.exec(
     "CREATE TABLE IF NOT EXISTS submission (place INTEGER PRIMARY KEY, task TEXT UNIQUE NOT NULL, command BLOB NOT NULL) STRICT",
   );
-  // A write takes the lock now rather than at the first submission.
-  database.exec("BEGIN IMMEDIATE; COMMIT");
+  // The lock is taken now rather than at the first submission. And what a killed process wrote is read as if it had
+  // been flushed: a change, however small, flushes it before anybody is told that it is kept.
+  const version = Number(database.prepare("PRAGMA user_version").get()?.["user_version"]);
+  database.exec(`BEGIN IMMEDIATE; PRAGMA user_version = ${version === 1 ? 2 : 1}; COMMIT`);
   return database;
 }
 

@@ -162,6 +162,22 @@ it("looks again at its dependencies when a task is resumed that was paused meanw
   expect(stateOf("3")).toBe("rejected");
 });
 
+it("lets nobody take over what was blocked when it was paused", async () => {
+  const { submit, stateOf, apply } = table();
+  await submit("a");
+  await submit("1", { dependsOn: [idOf("a")] });
+  await apply({ type: "task-pause", task: idOf("1"), reason: "" });
+  const taken = await apply({
+    type: "task-takeover",
+    task: idOf("1"),
+    reason: "",
+    ttlMs: 5000,
+    session: "s",
+  });
+  expect(taken).toMatchObject({ status: "refused", refusal: "not-possible" });
+  expect(stateOf("1")).toBe("paused");
+});
+
 it("leaves no task waiting whose join is settled, in any order of any tasks and ends", async () => {
   const keys = ["a", "b", "c", "d", "e", "f"];
   const join = fc.constantFrom("all", "any", { atLeast: 1 } as const);

@@ -76,6 +76,15 @@ it("keeps submissions in a file that is its owner's alone, under the name that i
   expect(await again.list()).toHaveLength(1);
 });
 
+it("flushes what it finds before it counts", async () => {
+  const path = file();
+  for (let i = 0; i < 3; i++) {
+    using outbox = sqliteOutbox(path);
+    expect(statSync(`${path}-wal`).size).toBeGreaterThan(0);
+    await outbox.put({ taskId: taskIdOf("ada", `${i}`), command: Uint8Array.of(1) });
+  }
+});
+
 it("refuses a file without a name, and a folder that cannot be", () => {
   expect(() => sqliteOutbox("")).toThrow(expect.objectContaining({ code: "kernel/invalid-input" }));
   expect(() => sqliteOutbox("/proc/nowhere/outbox.db")).toThrow(

@@ -157,8 +157,7 @@ export class Clients {
     if (change < 0.4) this.#tell({ kind: "cancel", task });
     else if (change < 0.7) this.#order({ type: "task-pause", task, reason: "wait" });
     else if (change < 0.8) this.#order({ type: "task-steer", task, id: `${change}`, text: "mind the gap" });
-    // A task that was paused while it was blocked can be taken over before what it waits for: known, and left out here.
-    else if (request.spec["dependsOn"] === undefined) this.#tell({ kind: "take-over", task });
+    else this.#tell({ kind: "take-over", task });
   }
 
   #somePeer(): number {

@@ -55,9 +55,7 @@ export function control(
     case "task-steer":
       return steer(task, command, context);
     case "task-takeover":
-      return answering(lease(task, context, { ...command, event: "task-taken-over" }), {
-        boundary: "at-once",
-      });
+      return takeOver(task, command, context);
     case "task-cancel":
       return cancel(task, command, context);
     case "task-overdue":
@@ -78,6 +76,13 @@ function pause(task: TaskRecord, command: Of<"task-pause">, context: CommandCont
   const event = { type: "task-paused", reason } as const;
   const paused = happen(task, context, { state: "paused", pausedFrom: task.state, reason, event });
   return answering(paused, { boundary: boundaryOf(task) });
+}
+
+/** Nobody may begin before what the task depends on, not by way of a pause either. */
+function takeOver(task: TaskRecord, command: Of<"task-takeover">, context: CommandContext): Reduced {
+  if (task.pausedFrom === "blocked") return refuse(task, "not-possible");
+  const taken = lease(task, context, { ...command, event: "task-taken-over" });
+  return answering(taken, { boundary: "at-once" });
 }
 
 /** Where the run is when nothing new may begin. */
