@@ -21,10 +21,12 @@ export function sqliteStore(
 ): LogStore {
   const db = guarded(() => new DatabaseSync(file, { timeout: 0 }), file);
   try {
-    guarded(() => prepare(db, owner), file);
-    checkOwner(db, owner);
-    syncDirectory(file);
-    return new SqliteStore(db, file);
+    return guarded(() => {
+      prepare(db, owner);
+      checkOwner(db, owner);
+      syncDirectory(file);
+      return new SqliteStore(db, file);
+    }, file);
   } catch (error) {
     db.close();
     throw error;

@@ -120,6 +120,15 @@ describe("a log with a flipped bit", () => {
 });
 
 describe("a log that someone edited", () => {
+  it.each(["log rename column peer to pier", "entry rename column nodes to modes"])(
+    "is refused as damaged after: alter table %s",
+    async (how) => {
+      using place = new Place();
+      await fill(place);
+      change(place, `alter table ${how}`);
+      expect(await judge(place)).toBe("refused");
+    },
+  );
   it("names the changed entry, keeps the others readable and goes on refusing", async () => {
     using place = new Place();
     await fill(place);
