@@ -65,3 +65,12 @@ describe("a founding that is taken back and proposed again", () => {
     expect(numberOf(mesh, 0)).toBe(2);
   });
 });
+
+it("a founding whose first words are lost begins a beat later", () => {
+  const mesh = new Script([0, 1, 2].map(() => ({ settings: { expect: 3 } })));
+  mesh.lost = (_from, _to, { kind }) => kind === "found";
+  mesh.advance(700);
+  expect(mesh.states().every(({ config }) => config === undefined)).toBe(true);
+  mesh.lost = () => false;
+  mesh.within(PROFILES.lan.beat + 100, () => mesh.states().every(({ config }) => config !== undefined));
+});

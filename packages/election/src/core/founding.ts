@@ -16,8 +16,8 @@ import { ABSENT_MS, type Proposal, type State } from "./state.ts";
 /** With every announcement: begins a founding, repeats it, takes it back, or asks what became of it. */
 export function found(draft: Draft): void {
   const { state, now } = draft;
-  const { config, pledge, proposal, self } = state;
-  if (config !== undefined || !founds(state)) return;
+  const { pledge, proposal, self } = state;
+  if (!isUnfounded(state)) return;
   if (pledge === undefined) begin(draft);
   else if (proposerOf(pledge) !== self) inquire(draft, pledge);
   else if (proposal === undefined) collect(draft, pledge);
@@ -38,6 +38,11 @@ function inquire(draft: Draft, pledge: Pledge): void {
 
 function proposerOf({ config }: Pledge): PeerId | undefined {
   return config.voters[0]?.peer;
+}
+
+/** Whether this peer waits for others to begin a mesh with. */
+export function isUnfounded(state: State): boolean {
+  return state.config === undefined && founds(state);
 }
 
 function founds({ settings }: State): boolean {
@@ -94,7 +99,7 @@ export function onFound(draft: Draft, from: PeerId, asked: Pledge): void {
  */
 function mayPledge(state: State, from: PeerId, { config, number }: Pledge): boolean {
   const { pledge, self } = state;
-  if (state.config !== undefined || !founds(state)) return false;
+  if (!isUnfounded(state)) return false;
   if (config.voters[0]?.peer !== from || !isFounding(state, config)) return false;
   if (pledge === undefined) return true;
   if (pledge.config.founding === config.founding) return pledge.number <= number;

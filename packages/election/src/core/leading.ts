@@ -2,6 +2,7 @@ import type { PeerId } from "@chorus/kernel";
 import { quorumOf, voterOf } from "../config.ts";
 import type { Message } from "../wire.ts";
 import { broadcast, type Draft, raiseTerm, set, stepDown } from "./draft.ts";
+import { isUnfounded } from "./founding.ts";
 import { ANNOUNCE_MS, type State } from "./state.ts";
 
 type Ack = Message & { kind: "beat-ack" };
@@ -65,7 +66,9 @@ export function checkLease(draft: Draft): void {
 
 export function announce(draft: Draft): void {
   const { state, now } = draft;
-  set(draft, { announceAt: now + ANNOUNCE_MS });
+  // Who waits for a founding has nothing else to do, and gossip's first words are easily lost.
+  const everyMs = isUnfounded(state) ? state.timing.beat : ANNOUNCE_MS;
+  set(draft, { announceAt: now + everyMs });
   draft.effects.push({ kind: "presence", uptimeMs: Math.floor(now - state.startedAt) });
   if (state.role === "admin" && state.certificate !== undefined)
     draft.effects.push({ kind: "announce", certificate: state.certificate });
