@@ -2,7 +2,7 @@ import { mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { type Cid, cidOf, type Clean } from "@chorus/kernel";
-import { describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it } from "vitest";
 import type { OnStep, PublishPort } from "../src/contract.ts";
 import { fileDelivery } from "../src/file-delivery.ts";
 import { gitPush } from "../src/git-push.ts";
@@ -10,7 +10,7 @@ import { httpCall } from "../src/http-call.ts";
 import { type EffectorBench, effectorContract, permitted } from "../src/testing/index.ts";
 import { ucxlPublish } from "../src/ucxl-publish.ts";
 import type { Order } from "./fixtures/child.ts";
-import { gitServer, patch, repository, temporary } from "./fixtures/git-server.ts";
+import { gitMissing, gitServer, patch, repository, temporary } from "./fixtures/git-server.ts";
 import { httpTarget } from "./fixtures/http-server.ts";
 import { killedAt } from "./fixtures/killed.ts";
 
@@ -170,6 +170,11 @@ const benches: readonly (readonly [string, Setup])[] = [
   ["file delivery", fileBench],
   ["publication", publishBench],
 ];
+
+beforeEach(({ skip, task }) => {
+  const needsGit = `${task.suite?.name} ${task.name}`.includes("git push");
+  skip(gitMissing && needsGit, "git is not installed");
+});
 
 describe.each(benches)("%s", (_name, setup) => {
   it.each(effectorContract)("$name", async ({ run }) => {

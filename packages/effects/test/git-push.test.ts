@@ -1,11 +1,11 @@
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { errorCode } from "@chorus/kernel";
-import { describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it } from "vitest";
 import type { Effect, GitPushOptions } from "../src/contract.ts";
 import { gitPush } from "../src/git-push.ts";
 import { cleaned, type EffectorBench, permitted } from "../src/testing/index.ts";
-import { git, gitServer, patch, repository, temporary } from "./fixtures/git-server.ts";
+import { git, gitMissing, gitServer, patch, repository, temporary } from "./fixtures/git-server.ts";
 
 const signal = new AbortController().signal;
 const PASSWORD = "word-0123456789";
@@ -49,6 +49,8 @@ const failure = (run: Promise<unknown>): Promise<unknown> =>
     () => undefined,
     (error: unknown) => error,
   );
+
+beforeEach(({ skip }) => skip(gitMissing, "git is not installed"));
 
 describe("the commit", () => {
   it("carries the effect, the task and the message, and changes nothing but what the payload says", async () => {
