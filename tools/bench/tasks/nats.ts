@@ -2,7 +2,8 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { jetstreamManager } from "@nats-io/jetstream";
 import { connect } from "@nats-io/transport-node";
-import { eventually, freePorts, programOf, type Servers, ServerStack } from "./server.ts";
+import { freePorts } from "../../free-ports.ts";
+import { eventually, programOf, type Servers, ServerStack } from "./server.ts";
 
 /** Where Debian keeps it. */
 const PLACE = "/usr/sbin";

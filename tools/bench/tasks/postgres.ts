@@ -2,7 +2,8 @@ import { once } from "node:events";
 import { realpathSync } from "node:fs";
 import { dirname, join } from "node:path";
 import pg from "pg";
-import { eventually, freePorts, programOf, type Servers, ServerStack } from "./server.ts";
+import { freePorts } from "../../free-ports.ts";
+import { eventually, programOf, type Servers, ServerStack } from "./server.ts";
 
 const USER = "postgres";
 const PLACES = ["/usr/lib/postgresql/*/bin", "/usr/local/pgsql/bin"];

@@ -1,5 +1,6 @@
 import { Redis } from "ioredis";
-import { eventually, freePorts, programOf, type Servers, ServerStack } from "./server.ts";
+import { freePorts } from "../../free-ports.ts";
+import { eventually, programOf, type Servers, ServerStack } from "./server.ts";
 
 /** Why there is no Redis here, undefined when there is. */
 export function redisMissing(): string | undefined {

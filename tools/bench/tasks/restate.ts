@@ -1,4 +1,5 @@
-import { eventually, freePorts, programOf, type Servers, ServerStack } from "./server.ts";
+import { freePorts } from "../../free-ports.ts";
+import { eventually, programOf, type Servers, ServerStack } from "./server.ts";
 
 /** Its licence (BUSL-1.1) and its 216 MB keep the server out of our own dependencies. */
 export function restateMissing(): string | undefined {

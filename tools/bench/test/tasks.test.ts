@@ -6,7 +6,8 @@ import { expect, it } from "vitest";
 import { balancer } from "../tasks/balancer.ts";
 import { processorSeconds } from "../tasks/processor-time.ts";
 import { Completions } from "../tasks/queue.ts";
-import { freePorts, ServerStack } from "../tasks/server.ts";
+import { freePorts } from "../../free-ports.ts";
+import { ServerStack } from "../tasks/server.ts";
 import { started, type System } from "../tasks/systems.ts";
 
 const plan = { processes: 1, capacity: 1 };

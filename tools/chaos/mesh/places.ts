@@ -1,4 +1,4 @@
-import { createServer } from "node:net";
+import { freePorts } from "../../free-ports.ts";
 
 /** From whom to whom, by number; in this direction only. */
 export type Way = readonly [from: number, to: number];
@@ -24,23 +24,4 @@ export async function machineLoopback(peers: number): Promise<Place> {
     lose: undefined,
     [Symbol.dispose]: () => undefined,
   };
-}
-
-/** A peer keeps its port when it is started again, so the system chooses before the first start. */
-async function freePorts(count: number): Promise<readonly number[]> {
-  const servers = await Promise.all(
-    Array.from({ length: count }, async () => {
-      const server = createServer();
-      await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-      return server;
-    }),
-  );
-  return Promise.all(
-    servers.map(async (server) => {
-      const address = server.address();
-      await new Promise((resolve) => server.close(resolve));
-      if (typeof address !== "object" || address === null) throw new Error("no port was given");
-      return address.port;
-    }),
-  );
 }

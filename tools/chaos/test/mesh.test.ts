@@ -1,26 +1,17 @@
-import { mkdtempSync, readdirSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { readdirSync } from "node:fs";
+import { describe, expect, it } from "vitest";
 import type { FaultName } from "../mesh/faults.ts";
 import type { Mutant } from "../mesh/mutants.ts";
 import { bridgedNamespaces, loopbackNamespace, namespacesMissing } from "../mesh/namespaces.ts";
 import { machineLoopback, type Place } from "../mesh/places.ts";
 import { round } from "../mesh/round.ts";
+import { ownFolder } from "./fixtures/own-folder.ts";
 
 const LIMIT = { timeout: 300_000 };
 const missing = namespacesMissing();
 if (missing !== undefined) console.log(`no network namespaces (${missing}): their tests are skipped`);
 
-let folder = "";
-beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), "chaos-test-"));
-  vi.stubEnv("TMPDIR", folder);
-});
-afterAll(() => {
-  vi.unstubAllEnvs();
-  rmSync(folder, { recursive: true, force: true });
-});
+const folder = ownFolder();
 
 describe.concurrent("a mesh of processes", LIMIT, () => {
   it.skipIf(missing !== undefined)("keeps one admin on loopback", async () => {
@@ -48,7 +39,7 @@ it("is caught forgetting its votes, and with a lease that outlives a stop", LIMI
 });
 
 it("leaves nothing but the histories of the two that were caught", () => {
-  expect(readdirSync(folder)).toHaveLength(2);
+  expect(readdirSync(folder.path)).toHaveLength(2);
 });
 
 async function expectHeld(place: Place, faults: readonly FaultName[]): Promise<void> {

@@ -1,8 +1,6 @@
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readdirSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { readdirSync } from "node:fs";
+import { describe, expect, it } from "vitest";
 import { loopbackNamespace, namespacesMissing } from "../mesh/namespaces.ts";
 import { machineLoopback, type Place } from "../mesh/places.ts";
 import type { Mutant } from "../tasks/mutants.ts";
@@ -10,20 +8,13 @@ import { race } from "../tasks/race.ts";
 import { round } from "../tasks/round.ts";
 import { SCENES, scenesOf } from "../tasks/scenes.ts";
 import { Tally } from "../tasks/tally.ts";
+import { ownFolder } from "./fixtures/own-folder.ts";
 
 const LIMIT = { timeout: 900_000 };
 const missing = namespacesMissing();
 if (missing !== undefined) console.log(`no network namespaces (${missing}): no partition is tested`);
 
-let folder = "";
-beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), "chaos-test-"));
-  vi.stubEnv("TMPDIR", folder);
-});
-afterAll(() => {
-  vi.unstubAllEnvs();
-  rmSync(folder, { recursive: true, force: true });
-});
+const folder = ownFolder();
 
 const gitMissing = spawnSync("git", ["--version"]).error !== undefined;
 if (gitMissing) console.log("git is not installed: agents are not tested while they push");
@@ -72,7 +63,7 @@ describe.skipIf(gitMissing).concurrent("a mesh of agents", LIMIT, () => {
 });
 
 it.skipIf(gitMissing)("leaves nothing but the histories of the two that were caught", () => {
-  expect(readdirSync(folder)).toHaveLength(2);
+  expect(readdirSync(folder.path)).toHaveLength(2);
 });
 
 it("goes through every scene evenly, three in a round", () => {

@@ -7,8 +7,8 @@ import { mutants } from "../election/mutants.ts";
 import { simulator } from "../election/system.ts";
 import { run } from "../scenarios/election.ts";
 import { spread, worthSpreading } from "../spread.ts";
+import { catchesMutants, keepsPromises, slow } from "./fixtures/promises.ts";
 
-const slow = process.env["SLOW"] === "1";
 const timeout = slow ? 7_200_000 : 600_000;
 
 describe("the election", () => {
@@ -21,27 +21,8 @@ describe("the election", () => {
         [3, 1600],
         [5, 400],
       ];
-  it.each(amounts)("of %i peers keeps every promise for %i seeds", { timeout }, async (nodes, seeds) => {
-    const lines: string[] = [];
-    const print = (line: string): void => {
-      lines.push(line);
-      if (slow) console.log(line);
-    };
-    const rest = ["--nodes", `${nodes}`];
-    const found = await spread({ scenario: "election", seeds, seed: 1, rest }, print);
-    expect(found, lines.join("\n")).toBe(0);
-  });
-
-  it.each(Object.entries(mutants))(
-    "without %s shows harm within a stated number of seeds",
-    { timeout },
-    (mutant, { course, nodes, within }) => {
-      const election = simulator({ course, nodes, mutant });
-      let seed = 1;
-      while (seed <= within && election.run(seed).violation === undefined) seed++;
-      expect(seed).toBeLessThanOrEqual(within);
-    },
-  );
+  keepsPromises("election", { amounts, timeout });
+  catchesMutants(mutants, simulator, timeout);
 
   it("would see two foundings that share a voter", async () => {
     const signers = await Promise.all([1, 2, 3, 4].map((n) => createSigner(new Uint8Array(32).fill(n))));

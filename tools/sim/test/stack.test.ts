@@ -1,11 +1,10 @@
 import { describe, expect, it } from "vitest";
 import { run } from "../scenarios/stack.ts";
-import { spread } from "../spread.ts";
 import { courses } from "../stack/course.ts";
 import { mutants } from "../stack/mutants.ts";
 import { simulator } from "../stack/system.ts";
+import { catchesMutants, keepsPromises, slow } from "./fixtures/promises.ts";
 
-const slow = process.env["SLOW"] === "1";
 /** What a run notes of a committed command. */
 const NOTES = [
   "task-(submit|claim|renew|progress|complete|fail|cancel|expire|ask|pause|resume|steer|takeover|hand-back)",
@@ -36,27 +35,8 @@ describe("the whole stack", () => {
         [3, 1700],
         [5, 300],
       ];
-  it.each(amounts)("of %i peers keeps every promise for %i seeds", { timeout }, async (nodes, seeds) => {
-    const lines: string[] = [];
-    const print = (line: string): void => {
-      lines.push(line);
-      if (slow) console.log(line);
-    };
-    const rest = ["--nodes", `${nodes}`];
-    const found = await spread({ scenario: "stack", seeds, seed: 1, rest }, print);
-    expect(found, lines.join("\n")).toBe(0);
-  });
-
-  it.each(Object.entries(mutants))(
-    "without %s shows harm within a stated number of seeds",
-    { timeout },
-    (mutant, { course, nodes, within }) => {
-      const stack = simulator({ course, nodes, mutant });
-      let seed = 1;
-      while (seed <= within && stack.run(seed).violation === undefined) seed++;
-      expect(seed).toBeLessThanOrEqual(within);
-    },
-  );
+  keepsPromises("stack", { amounts, timeout });
+  catchesMutants(mutants, simulator, timeout);
 
   it("does the same again for the same seed", () => {
     for (const course of new Set(courses)) {
