@@ -1,22 +1,9 @@
 import { expect, it } from "vitest";
 import type { ExecutorControl } from "../src/contract-ports.ts";
 import { succeeded } from "../src/testing/index.ts";
-import {
-  endedAt,
-  eventsOf,
-  gate,
-  type Member,
-  mesh,
-  signal,
-  submission,
-  through,
-  viewOf,
-} from "./fixtures/mesh.ts";
+import { endedAt, gate, mesh, signal, submission, through, typesOf, viewOf } from "./fixtures/mesh.ts";
 
 const reason = "because";
-const typesOf = async (member: Member, id: string): Promise<string[]> =>
-  (await eventsOf(member, id)).map(({ type }) => type);
-
 /** A run of several commands that stops between them while the task is paused, as the engine does. */
 function commandsOf(doors: readonly { opened: Promise<void> }[], done: string[]) {
   return async (

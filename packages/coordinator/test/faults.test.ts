@@ -7,10 +7,12 @@ import {
   eventsOf,
   gate,
   type Member,
+  type Mesh,
   mesh,
   signal,
   submission,
   through,
+  typesOf,
   viewOf,
 } from "./fixtures/mesh.ts";
 
@@ -22,15 +24,18 @@ const waiting =
     return succeeded();
   };
 
-const typesOf = async (member: Member, id: string): Promise<string[]> =>
-  (await eventsOf(member, id)).map(({ type }) => type);
-
-it("lets another peer finish when the holder dies, with exactly one commit", async () => {
-  await using net = mesh();
+/** A peer that only asks, one that works for as long as it may, and its task. */
+async function atWork(net: Mesh): Promise<{ alice: Member; bob: Member; taskId: string }> {
   const alice = await net.join({ capacity: 0 });
   const bob = await net.join({ script: waiting(gate()) });
   const { taskId } = await alice.coordinator.submit({ goal: "g" }, submission("1"));
   await net.until(() => viewOf(alice, taskId).state === "working");
+  return { alice, bob, taskId };
+}
+
+it("lets another peer finish when the holder dies, with exactly one commit", async () => {
+  await using net = mesh();
+  const { alice, bob, taskId } = await atWork(net);
   const carol = await net.join();
   bob.kill();
   const view = await net.until(endedAt(alice, taskId));
@@ -44,10 +49,7 @@ it("lets another peer finish when the holder dies, with exactly one commit", asy
 
 it("frees the task of a holder that hangs while it stays connected, when its lease lapses", async () => {
   await using net = mesh();
-  const alice = await net.join({ capacity: 0 });
-  const bob = await net.join({ script: waiting(gate()) });
-  const { taskId } = await alice.coordinator.submit({ goal: "g" }, submission("1"));
-  await net.until(() => viewOf(alice, taskId).state === "working");
+  const { alice, bob, taskId } = await atWork(net);
   const carol = await net.join();
   const before = net.clock.monotonic();
   bob.ledger.mute = true;
@@ -112,10 +114,7 @@ it("fences a zombie: what it finishes after its lease is not committed", async (
 
 it("runs the task of a worker that died elsewhere in less than a second", async () => {
   await using net = mesh();
-  const alice = await net.join({ capacity: 0 });
-  const bob = await net.join({ script: waiting(gate()) });
-  const { taskId } = await alice.coordinator.submit({ goal: "g" }, submission("1"));
-  await net.until(() => viewOf(alice, taskId).state === "working");
+  const { bob } = await atWork(net);
   const carol = await net.join();
   const before = net.clock.monotonic();
   bob.kill();
@@ -268,10 +267,7 @@ it("lets a cancellation that was ordered first win over a commit", async () => {
 
 it("gives the leases of its former process back when it starts", async () => {
   await using net = mesh();
-  const alice = await net.join({ capacity: 0 });
-  const bob = await net.join({ script: waiting(gate()) });
-  const { taskId } = await alice.coordinator.submit({ goal: "g" }, submission("1"));
-  await net.until(() => viewOf(alice, taskId).state === "working");
+  const { alice, bob, taskId } = await atWork(net);
   const again = await bob.restart({ script: async () => succeeded() });
   expect(await net.until(endedAt(alice, taskId))).toMatchObject({ state: "completed", attempt: 2 });
   expect(again.executor.runs).toEqual([{ task: taskId, attempt: 2 }]);
@@ -281,10 +277,7 @@ it("gives the leases of its former process back when it starts", async () => {
 
 it("gives its lease back when it is disposed", async () => {
   await using net = mesh();
-  const alice = await net.join({ capacity: 0 });
-  const bob = await net.join({ script: waiting(gate()) });
-  const { taskId } = await alice.coordinator.submit({ goal: "g" }, submission("1"));
-  await net.until(() => viewOf(alice, taskId).state === "working");
+  const { alice, bob, taskId } = await atWork(net);
   await bob.coordinator[Symbol.asyncDispose]();
   expect(viewOf(alice, taskId)).toMatchObject({ state: "ready", reason: { code: "coordinator/stopped" } });
 });

@@ -12,6 +12,7 @@ import {
   SECRET,
   signal,
   submission,
+  typesOf,
   viewOf,
 } from "../fixtures/mesh.ts";
 import { leaving, RefusedByTarget, slot, type Target, target, task } from "./target.ts";
@@ -32,10 +33,19 @@ const worker = (world: Target, { text, ...options }: Worker = {}): MemberOptions
 /** Takes tasks in and watches; runs none and has no effector. */
 const entry = (net: Mesh): Promise<Member> => net.join({ capacity: 0, capabilities: [] });
 
+/** A worker that stands still once it has its permit, before the look that comes next. */
+async function joinFrozenAtPermit(net: Mesh, world: Target, options: Worker = {}): Promise<Member> {
+  let member: Member | undefined;
+  const onPropose = (command: Uint8Array): void => {
+    const frozen = member;
+    if (frozen !== undefined && typeOf(command) === "effect-intent") queueMicrotask(() => freeze(frozen));
+  };
+  member = await net.join(worker(world, { ...options, onPropose }));
+  return member;
+}
+
 const effectsOf = (member: Member, id: string): readonly EffectRecord[] => viewOf(member, id).effects ?? [];
 const statesOf = (member: Member, id: string): string[] => effectsOf(member, id).map(({ state }) => state);
-const typesOf = async (member: Member, id: string): Promise<string[]> =>
-  (await eventsOf(member, id)).map(({ type }) => type);
 const counts = (world: Target): number[] => [...world.made.values()];
 
 /** What a peer proposes about its tasks, by type. */
@@ -111,13 +121,7 @@ describe.each([{ reads: false }, { reads: true }] as const)(
       await using net = mesh();
       using world = target();
       const alice = await entry(net);
-      let bob: Member | undefined;
-      const onPropose = (command: Uint8Array): void => {
-        // The permit is there; the look comes next, and the peer stands still before it.
-        const frozen = bob;
-        if (frozen !== undefined && typeOf(command) === "effect-intent") queueMicrotask(() => freeze(frozen));
-      };
-      bob = await net.join(worker(world, { reads, onPropose }));
+      const bob = await joinFrozenAtPermit(net, world, { reads });
       const { taskId } = await alice.coordinator.submit(task, submission("1"));
       await net.until(() => statesOf(alice, taskId)[0] === "permitted");
       await net.join(worker(world, { reads, text: "second" }));
@@ -553,12 +557,7 @@ describe("a pause", () => {
     await using net = mesh();
     using world = target();
     const alice = await entry(net);
-    let bob: Member | undefined;
-    const onPropose = (command: Uint8Array): void => {
-      const frozen = bob;
-      if (frozen !== undefined && typeOf(command) === "effect-intent") queueMicrotask(() => freeze(frozen));
-    };
-    bob = await net.join(worker(world, { onPropose }));
+    const bob = await joinFrozenAtPermit(net, world);
     const { taskId } = await alice.coordinator.submit(task, submission("1"));
     await net.until(() => statesOf(alice, taskId)[0] === "permitted");
     expect(await alice.coordinator.pause(taskId, { reason: "wait", signal })).toMatchObject({
