@@ -4,8 +4,10 @@ import { createSigner, silentLogger, systemClock } from "@chorus/kernel";
 import { memoryNetwork } from "@chorus/kernel/testing";
 import { ledger, sqliteLogStore } from "@chorus/ledger";
 import { writeSync } from "node:fs";
+import { setTimeout as pause } from "node:timers/promises";
 
 const LANES = 16;
+const EARLY_MS = 20;
 const [file = "", term = "1", mutant] = process.argv.slice(2);
 const signer = await createSigner(new Uint8Array(32).fill(1));
 const { peer, streams } = memoryNetwork().join(signer);
@@ -33,7 +35,11 @@ async function propose(lane: number): Promise<void> {
   const padding = ".".repeat((lane * 701) % 8192);
   for (let i = 0; ; i++) {
     const name = `${term}-${lane}-${i}`;
-    if (mutant === "early-ack") writeSync(1, `0 ${name}\n`);
+    if (mutant === "early-ack") {
+      writeSync(1, `0 ${name}\n`);
+      // Long enough for a kill to fall between the word and the deed.
+      await pause(EARLY_MS);
+    }
     const { index } = await log.propose(new TextEncoder().encode(`${name} ${padding}`));
     if (mutant !== "early-ack") writeSync(1, `${index} ${name}\n`);
   }
